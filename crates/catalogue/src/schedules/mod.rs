@@ -1,0 +1,86 @@
+//! Schedules as they can be sold: a flight on a day, with its price and what it flies.
+
+mod store;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use common::money::Money;
+
+use crate::cabin::Cabin;
+pub use store::{find, search_key_of};
+
+common::text_enum! {
+    /// Whether a schedule is flown as planned.
+    #[derive(Default)]
+    pub enum ScheduleStatus {
+        /// On sale.
+        #[default]
+        Active = "ACTIVE",
+        /// Not flown.
+        Cancelled = "CANCELLED",
+        /// Flown late, and no longer sold.
+        Delayed = "DELAYED",
+    }
+}
+
+/// A schedule with everything a sale has to know, but for free seats: those only a locked row can tell.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Its id.
+    pub schedule_id: i64,
+    /// The flight number.
+    pub flight_id: String,
+    /// Who flies it.
+    pub airline: String,
+    /// Where it leaves (IATA).
+    pub departure_airport: String,
+    /// Where it arrives (IATA).
+    pub arrival_airport: String,
+    /// The zone of the clocks where it leaves (IANA).
+    pub departure_zone: String,
+    /// The local day it leaves.
+    pub flight_date: NaiveDate,
+    /// The local time it leaves.
+    pub departure_time: NaiveTime,
+    /// The local time it arrives.
+    pub arrival_time: NaiveTime,
+    /// How long it flies, as text for people.
+    pub duration: String,
+    /// What flies.
+    pub aircraft: String,
+    /// The price before any discount.
+    pub current_price: Money,
+    /// The active discount in percent, if there is one.
+    pub discount_percentage: Option<u8>,
+    /// Whether this day is flown as planned.
+    pub status: ScheduleStatus,
+    /// Whether the flight is sold at all.
+    pub is_active: bool,
+}
+
+impl Schedule {
+    /// What one passenger pays now.
+    pub fn unit_price(&self) -> Money {
+        unit_price(self.current_price, self.discount_percentage)
+    }
+
+    /// The instant it leaves.
+    pub fn departs_at(&self) -> DateTime<Utc> {
+        crate::departure(self.flight_date, self.departure_time, &self.departure_zone)
+    }
+
+    /// Whether it can be sold at `now`.
+    pub fn is_on_sale(&self, now: DateTime<Utc>) -> bool {
+        self.is_active && self.status == ScheduleStatus::Active && now < self.departs_at()
+    }
+
+    /// The seats there are to choose from.
+    pub fn cabin(&self) -> Cabin {
+        Cabin::of(&self.aircraft)
+    }
+}
+
+/// What one passenger pays for a schedule that costs `price` at `discount` percent off. The one rule of searches,
+/// offers and sales.
+pub fn unit_price(price: Money, discount: Option<u8>) -> Money {
+    discount.map_or(price, |percent| price.less_percent(percent))
+}

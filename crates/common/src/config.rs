@@ -1,0 +1,329 @@
+//! Settings, read once from the environment and `.env`, before a port is bound.
+//!
+//! A service's settings are a clap struct whose arguments all carry an environment variable; it flattens the
+//! groups below. [`load`] differs from clap's own reading in one thing: it names *every* missing or bad setting
+//! in one message instead of stopping at the first.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
+use secrecy::SecretString;
+
+/// Where CloudJet runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Environment {
+    /// Strict: no default password, only the named origins.
+    #[default]
+    Production,
+    /// A developer's machine: browsers on localhost are let in.
+    Development,
+}
+
+/// The database that holds the truth (MySQL 8+ or MariaDB 10.11+).
+#[derive(Args, Clone, Debug)]
+pub struct Database {
+    /// Host of the database.
+    #[arg(id = "db-host", long = "db-host", env = "DB_HOST", value_name = "HOST")]
+    pub host: String,
+    /// Port of the database.
+    #[arg(id = "db-port", long = "db-port", env = "DB_PORT", default_value_t = 3306, value_name = "PORT")]
+    pub port: u16,
+    /// User of the database.
+    #[arg(id = "db-user", long = "db-user", env = "DB_USER", value_name = "USER")]
+    pub user: String,
+    /// Password of that user.
+    #[arg(
+        id = "db-password",
+        long = "db-password",
+        env = "DB_PASSWORD",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub password: SecretString,
+    /// Name of the database.
+    #[arg(id = "db-name", long = "db-name", env = "DB_NAME", value_name = "NAME")]
+    pub name: String,
+    /// How many connections this process may hold.
+    #[arg(id = "db-pool-size", long = "db-pool-size", env = "DB_POOL_SIZE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub pool_size: u32,
+}
+
+/// The cache. Without a host there is none, and nothing but speed is missing.
+#[derive(Args, Clone, Debug)]
+pub struct Redis {
+    /// Host of Redis or Valkey; unset: no cache.
+    #[arg(id = "redis-host", long = "redis-host", env = "REDIS_HOST", value_name = "HOST")]
+    pub host: Option<String>,
+    /// Port of Redis.
+    #[arg(id = "redis-port", long = "redis-port", env = "REDIS_PORT", default_value_t = 6379, value_name = "PORT")]
+    pub port: u16,
+    /// Number of the Redis database.
+    #[arg(id = "redis-db", long = "redis-db", env = "REDIS_DB", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1000), value_name = "N")]
+    pub db: i64,
+    /// Password of Redis, where it wants one.
+    #[arg(
+        id = "redis-password",
+        long = "redis-password",
+        env = "REDIS_PASSWORD",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub password: Option<SecretString>,
+    /// Speak TLS to Redis, with the certificate verified.
+    #[arg(id = "redis-ssl", long = "redis-ssl", env = "REDIS_SSL", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub ssl: bool,
+}
+
+/// How a service serves HTTP.
+#[derive(Args, Clone, Debug)]
+pub struct Http {
+    /// Where this runs: production or development.
+    #[arg(long = "environment", env = "CLOUDJET_ENV", value_enum, default_value_t, value_name = "ENV")]
+    pub environment: Environment,
+    /// Port of the probes, for the cluster only [default: public port + 1000].
+    #[arg(long = "internal-port", env = "INTERNAL_PORT", value_name = "PORT")]
+    pub internal_port: Option<u16>,
+    /// Answer CORS preflights here; switch off where a mesh in front does it.
+    #[arg(long = "cors-enabled", env = "CORS_ENABLED", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub cors_enabled: bool,
+    /// Origins whose pages may call the API, comma-separated.
+    #[arg(
+        long = "cors-allowed-origins",
+        env = "CORS_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS",
+        default_value = "https://www.cloudjet.click,https://cloudjet.click,https://d7aq35kj9vr3c.cloudfront.net"
+    )]
+    pub cors_allowed_origins: Vec<String>,
+    /// How many proxies in front append to X-Forwarded-For; 0 trusts none and takes the peer's address.
+    #[arg(long = "trusted-proxy-hops", env = "TRUSTED_PROXY_HOPS", default_value_t = 0, value_name = "N")]
+    pub trusted_proxy_hops: usize,
+    /// Threads that serve requests. One serves thousands of requests a second and needs the least memory.
+    #[arg(long = "worker-threads", env = "WORKER_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
+    pub worker_threads: u16,
+    /// Print this service's OpenAPI description and exit.
+    #[arg(long = "openapi", exclusive = true)]
+    pub openapi: bool,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For reading on a terminal.
+    Human,
+}
+
+/// What a service tells about itself, and to whom.
+#[derive(Args, Clone, Debug)]
+pub struct Telemetry {
+    /// Look of the log lines: json or human.
+    #[arg(long = "log-format", env = "LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What to log, e.g. `info` or `info,sqlx=debug`.
+    #[arg(long = "log-level", env = "LOG_LEVEL", default_value = "info", value_name = "FILTER")]
+    pub log_level: tracing_subscriber::filter::Targets,
+    /// Where to send traces (OTLP over gRPC, with its scheme: http://otel-collector:4317); unset: nowhere.
+    #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// The key that signs sessions; the same in all services.
+#[derive(Args, Clone, Debug)]
+pub struct SecretKey {
+    /// Key of the session tokens (HS256); 32 characters or more.
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = secret_key, value_name = "SECRET")]
+    pub secret_key: SecretString,
+}
+
+fn secret_key(value: &str) -> Result<SecretString, String> {
+    if value.is_empty() { Err("must not be empty".to_owned()) } else { Ok(value.into()) }
+}
+
+/// The process environment, completed by `.env` in the working directory; what is really set wins.
+pub fn environment() -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> =
+        dotenvy::from_path_iter(Path::new(".env")).into_iter().flatten().filter_map(Result::ok).collect();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    variables.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
+    variables
+}
+
+/// Reads the settings `C` from `arguments` and `variables`.
+///
+/// # Errors
+/// A clap error to print: help or version when asked for, else one message that names every setting that is
+/// missing or can't be used. Values of settings never appear in it.
+pub fn load<C: CommandFactory + FromArgMatches>(
+    arguments: &[String],
+    variables: &BTreeMap<String, String>,
+) -> Result<C, clap::Error> {
+    let command = C::command();
+    let mut line: Vec<String> = vec![command.get_name().to_owned()];
+    for argument in command.get_arguments() {
+        let (Some(name), Some(long)) = (argument.get_env().and_then(|n| n.to_str()), argument.get_long()) else {
+            continue;
+        };
+        let overridden =
+            arguments.iter().any(|a| a.strip_prefix("--").is_some_and(|a| a.split('=').next() == Some(long)));
+        if let Some(value) = variables.get(name).filter(|v| !v.is_empty() && !overridden) {
+            line.push(format!("--{long}={value}"));
+        }
+    }
+    let exclusive = arguments.iter().any(|a| ["--help", "-h", "--version", "-V"].contains(&a.as_str()));
+    if exclusive {
+        // Help names the variables, which `parse` takes away from clap.
+        line.truncate(1);
+        line.extend_from_slice(arguments);
+        return command.try_get_matches_from(line).and_then(|matches| C::from_arg_matches(&matches));
+    }
+    line.extend_from_slice(arguments);
+    parse(&command, line)
+}
+
+/// Parses `line`, setting each bad value aside until all of them are known.
+fn parse<C: CommandFactory + FromArgMatches>(command: &clap::Command, mut line: Vec<String>) -> Result<C, clap::Error> {
+    let names: BTreeMap<String, String> = command
+        .get_arguments()
+        .filter_map(|a| Some((format!("--{}", a.get_long()?), a.get_env()?.to_str()?.to_owned())))
+        .collect();
+    let name_of = |argument: &str| {
+        let long = argument.split([' ', '=']).next().unwrap_or_default().to_owned();
+        names.get(&long).cloned().unwrap_or(long)
+    };
+    let mut parser = command.clone().mut_args(|a| a.env(clap::builder::Resettable::Reset));
+    let mut faults: Vec<String> = Vec::new();
+    loop {
+        let error = match parser.try_get_matches_from_mut(&line).and_then(|m| C::from_arg_matches(&m)) {
+            Ok(settings) if faults.is_empty() => return Ok(settings),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(ContextValue::String(argument))) => {
+                let name = name_of(argument);
+                let long = argument.split(' ').next().unwrap_or_default().to_owned();
+                let reason = std::error::Error::source(&error).map_or_else(
+                    || match error.get(ContextKind::ValidValue) {
+                        Some(ContextValue::Strings(values)) => format!("must be one of {}", values.join(", ")),
+                        _ => "has a value that can't be used".to_owned(),
+                    },
+                    ToString::to_string,
+                );
+                faults.push(format!("{name}: {reason}"));
+                let before = line.len();
+                line.retain(|a| a.split('=').next() != Some(&long));
+                if line.len() == before {
+                    return Err(error);
+                }
+                // What was bad is not also missing.
+                parser = parser.mut_args(|a| {
+                    if a.get_long().is_some_and(|l| format!("--{l}") == long) { a.required(false) } else { a }
+                });
+            }
+            (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+                let known: Vec<&str> = faults.iter().filter_map(|f| f.split(':').next()).collect();
+                let missing: Vec<String> = missing
+                    .iter()
+                    .map(|m| name_of(m))
+                    .filter(|n| !known.contains(&n.as_str()))
+                    .map(|n| format!("{n}: is not set"))
+                    .collect();
+                faults.extend(missing);
+                break;
+            }
+            _ => return Err(error),
+        }
+    }
+    let list = faults.join("\n  ");
+    Err(clap::Error::raw(
+        ErrorKind::ValueValidation,
+        format!(
+            "these settings are missing or can't be used:\n  {list}\nSet them in the environment or in .env; --help describes each.\n"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(name = "probe")]
+    struct Probe {
+        #[command(flatten)]
+        database: Database,
+        #[command(flatten)]
+        http: Http,
+        #[command(flatten)]
+        secret: SecretKey,
+    }
+
+    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    const GOOD: [(&str, &str); 5] =
+        [("DB_HOST", "db"), ("DB_USER", "u"), ("DB_PASSWORD", "hush-hush"), ("DB_NAME", "n"), ("SECRET_KEY", "k")];
+
+    #[test]
+    fn reads_the_environment() {
+        let probe: Probe = load(&[], &variables(&GOOD)).unwrap();
+        assert_eq!((probe.database.host.as_str(), probe.database.port), ("db", 3306));
+        assert_eq!(probe.secret.secret_key.expose_secret(), "k");
+        assert_eq!(probe.http.environment, Environment::Production);
+    }
+
+    #[test]
+    fn an_argument_wins_over_the_environment() {
+        let probe: Probe = load(&["--db-host=other".to_owned()], &variables(&GOOD)).unwrap();
+        assert_eq!(probe.database.host, "other");
+    }
+
+    #[test]
+    fn names_every_fault_at_once_and_no_value() {
+        let error = load::<Probe>(
+            &[],
+            &variables(&[
+                ("DB_HOST", "db"),
+                ("DB_PORT", "tcp://1.2.3.4"),
+                ("DB_PASSWORD", "hush-hush"),
+                ("CLOUDJET_ENV", "prod"),
+                ("DB_POOL_SIZE", "0"),
+            ]),
+        )
+        .unwrap_err()
+        .to_string();
+        for name in [
+            "DB_PORT:",
+            "CLOUDJET_ENV:",
+            "DB_POOL_SIZE:",
+            "DB_USER: is not set",
+            "DB_NAME: is not set",
+            "SECRET_KEY: is not set",
+        ] {
+            assert!(error.contains(name), "{name} in {error}");
+        }
+        assert!(!error.contains("hush-hush") && !error.contains("DB_HOST"), "{error}");
+    }
+
+    #[test]
+    fn help_names_the_variables() {
+        let help = load::<Probe>(&["--help".to_owned()], &BTreeMap::new()).unwrap_err();
+        assert_eq!(help.kind(), ErrorKind::DisplayHelp);
+        assert!(help.to_string().contains("[env: DB_HOST"), "{help}");
+    }
+
+    #[test]
+    fn a_secret_prints_nowhere() {
+        let probe: Probe = load(&[], &variables(&GOOD)).unwrap();
+        assert!(!format!("{probe:?}").contains("hush-hush"));
+    }
+}

@@ -1,0 +1,232 @@
+//! The way to the database: the pool, what its errors mean, and running a transaction anew.
+//!
+//! The one trap: a transaction that meets a deadlock, a lock time-out or a snapshot conflict has done nothing and
+//! must run again *as a whole*; [`retry`] is how every writing domain function does it.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions};
+use sqlx::{Executor, MySqlConnection, MySqlPool};
+
+use crate::config::Database;
+
+/// The one history of the schema all services share.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// A connection that rested longer than this is pinged before it is used; one just used is trusted.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// How to reach the database of `settings`.
+pub fn options(settings: &Database) -> MySqlConnectOptions {
+    MySqlConnectOptions::new()
+        .host(&settings.host)
+        .port(settings.port)
+        .username(&settings.user)
+        .password(settings.password.expose_secret())
+        .database(&settings.name)
+}
+
+/// A pool that connects when first asked, so that a service starts while its database doesn't answer.
+pub fn pool(settings: &Database) -> MySqlPool {
+    pool_options().max_connections(settings.pool_size).connect_lazy_with(options(settings))
+}
+
+/// How every pool of ours treats its connections; tests build theirs from it, too.
+pub fn pool_options() -> MySqlPoolOptions {
+    MySqlPoolOptions::new()
+        .acquire_timeout(Duration::from_secs(3))
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(prepare(connection)))
+        .before_acquire(|connection, rest| {
+            Box::pin(async move {
+                if rest.idle_for < TRUSTED_FOR {
+                    return Ok(true);
+                }
+                Ok(sqlx::Connection::ping(connection).await.is_ok())
+            })
+        })
+}
+
+/// Tells a new connection how to work. READ COMMITTED, because a guarded update must see current rows and never a
+/// snapshot; strict, because a value that doesn't fit must be refused and not bent.
+pub async fn prepare(connection: &mut MySqlConnection) -> sqlx::Result<()> {
+    connection.execute("set session transaction isolation level read committed").await?;
+    connection
+        .execute(
+            "set session sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+             NO_ENGINE_SUBSTITUTION'",
+        )
+        .await?;
+    Ok(())
+}
+
+/// Whether the database can't be reached or has no connection free, as opposed to refusing what it was asked.
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Protocol(_) => true,
+        // Too many connections, host blocked, shutting down, access denied while it starts, lost, killed.
+        _ => matches!(number(error), Some(1040 | 1053 | 1129 | 1927 | 2006 | 2013)),
+    }
+}
+
+/// The server's number of what it refused; both servers count alike but for what came after their parting.
+pub fn number(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+}
+
+/// The name of the unique key, foreign key or check that refused a statement.
+///
+/// The driver's own `constraint()` knows none on MySQL, so it is read from the message, whose spelling differs:
+/// MariaDB says `for key 'uq_x'`, MySQL `for key 'table.uq_x'`.
+pub fn violated_constraint(error: &sqlx::Error) -> Option<&str> {
+    let number = number(error)?;
+    let message = error.as_database_error()?.message();
+    constraint_named(number, message)
+}
+
+fn constraint_named(number: u16, message: &str) -> Option<&str> {
+    let name = match number {
+        // Duplicate entry '…' for key '[table.]name'
+        1062 => message.rsplit_once("for key '")?.1.split('\'').next()?,
+        // … CONSTRAINT `name` FOREIGN KEY …, and MariaDB's check: CONSTRAINT `name` failed for `db`.`table`
+        1451 | 1452 | 4025 => message.split_once("CONSTRAINT `")?.1.split('`').next()?,
+        // MySQL: Check constraint 'name' is violated.
+        3819 => message.split_once('\'')?.1.split('\'').next()?,
+        _ => return None,
+    };
+    Some(name.rsplit('.').next().unwrap_or(name))
+}
+
+/// Whether running the whole transaction anew may succeed: deadlock (1213), lock time-out (1205) or snapshot
+/// conflict (1020), anywhere in the error's chain.
+fn is_conflict(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&e| e.source())
+        .filter_map(|e| e.downcast_ref::<sqlx::Error>())
+        .any(|e| matches!(number(e), Some(1213 | 1205 | 1020)))
+}
+
+/// How often a transaction is tried in all.
+const ATTEMPTS: u32 = 8;
+
+/// Runs `transaction` until it doesn't lose against another one, with growing pauses and jitter.
+///
+/// `transaction` begins, works and commits; it may have no effect outside the database, because it may run
+/// several times.
+pub async fn retry<T, E, F>(mut transaction: impl FnMut() -> F) -> Result<T, E>
+where
+    E: StdError + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut attempt = 1;
+    loop {
+        match transaction().await {
+            Err(error) if attempt < ATTEMPTS && is_conflict(&error) => {
+                tracing::debug!(attempt, error = %crate::error::Chain(&error), "transaction lost a conflict, running it anew");
+                let ceiling = 4u64 << attempt.min(6);
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "jitter between retries decides nothing a test could want to repeat"
+                )]
+                let jitter = rand::random::<u64>() % ceiling;
+                tokio::time::sleep(Duration::from_millis(jitter)).await;
+                attempt += 1;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+/// Lets a Rust enum stand for a text column (`ENUM` or `VARCHAR`).
+///
+/// The driver's own derive fails to decode `ENUM … NOT NULL` at run time, so the enum travels as the text it is.
+#[macro_export]
+macro_rules! text_enum {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        $vis enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// The text it is stored and sent as.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err(format!("{other:?} is no {}", stringify!($name))),
+                }
+            }
+        }
+
+        impl sqlx::Type<sqlx::MySql> for $name {
+            fn type_info() -> sqlx::mysql::MySqlTypeInfo {
+                <str as sqlx::Type<sqlx::MySql>>::type_info()
+            }
+
+            fn compatible(ty: &sqlx::mysql::MySqlTypeInfo) -> bool {
+                <str as sqlx::Type<sqlx::MySql>>::compatible(ty)
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::MySql> for $name {
+            fn encode_by_ref(&self, buffer: &mut Vec<u8>) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                <&str as sqlx::Encode<'_, sqlx::MySql>>::encode_by_ref(&self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::MySql> for $name {
+            fn decode(value: sqlx::mysql::MySqlValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                <&str as sqlx::Decode<'r, sqlx::MySql>>::decode(value)?.parse().map_err(Into::into)
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_constraint_in_both_servers_words() {
+        for (number, message, expected) in [
+            (1062, "Duplicate entry 'a@b.c' for key 'uq_users_email'", Some("uq_users_email")),
+            (1062, "Duplicate entry 'it's for key 'x' for key 'users.uq_users_email'", Some("uq_users_email")),
+            (
+                4025,
+                "CONSTRAINT `ck_flight_schedules_available` failed for `cloudjet`.`flight_schedules`",
+                Some("ck_flight_schedules_available"),
+            ),
+            (
+                3819,
+                "Check constraint 'ck_flight_schedules_available' is violated.",
+                Some("ck_flight_schedules_available"),
+            ),
+            (
+                1452,
+                "Cannot add or update a child row: a foreign key constraint fails (`c`.`bookings`, CONSTRAINT `fk_bookings_user_id` FOREIGN KEY (`user_id`) REFERENCES `users` (`user_id`))",
+                Some("fk_bookings_user_id"),
+            ),
+            (1213, "Deadlock found when trying to get lock", None),
+        ] {
+            assert_eq!(constraint_named(number, message), expected, "{message}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! History: every change of a booking, payment, refund, schedule or role appends a row to `events`, in the
+//! transaction that makes the change. Rows are never changed or deleted.
+
+use serde::Serialize;
+use sqlx::MySqlConnection;
+use uuid::Uuid;
+
+crate::text_enum! {
+    /// Who made a change.
+    pub enum ActorKind {
+        /// A signed-in account, for itself.
+        User = "USER",
+        /// An administrator.
+        Admin = "ADMIN",
+        /// The payment provider, through a webhook or a look-up.
+        Provider = "PROVIDER",
+        /// A job of ours.
+        System = "SYSTEM",
+    }
+}
+
+crate::text_enum! {
+    /// What was changed.
+    pub enum Subject {
+        /// `bookings`
+        Booking = "BOOKING",
+        /// `payments`
+        Payment = "PAYMENT",
+        /// `refunds`
+        Refund = "REFUND",
+        /// `users`
+        User = "USER",
+    }
+}
+
+/// Who or what caused a change, and through which request.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// Who.
+    pub actor: ActorKind,
+    /// Which account, where one acted.
+    pub user_id: Option<i64>,
+    /// The request it came by, where one did.
+    pub request_id: Option<String>,
+}
+
+impl Cause {
+    /// A job of ours.
+    pub fn system() -> Self {
+        Self { actor: ActorKind::System, user_id: None, request_id: None }
+    }
+
+    /// The payment provider, through the request `request_id` where there was one.
+    pub fn provider(request_id: Option<String>) -> Self {
+        Self { actor: ActorKind::Provider, user_id: None, request_id }
+    }
+
+    /// A signed-in account.
+    pub fn user(user_id: i64, request_id: impl Into<Option<String>>) -> Self {
+        Self { actor: ActorKind::User, user_id: Some(user_id), request_id: request_id.into() }
+    }
+}
+
+/// Appends an event: `subject` number `id` changed by `action` (a past-tense word such as `confirmed`), from `old`
+/// to `new`.
+pub async fn record(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    subject: Subject,
+    id: impl ToString,
+    action: &'static str,
+    old: &(impl Serialize + Sync),
+    new: &(impl Serialize + Sync),
+) -> sqlx::Result<()> {
+    let detail = serde_json::json!({ "old": old, "new": new }).to_string();
+    // No macro: crates/migrate needs this crate before there is a database that a macro could ask.
+    sqlx::query(
+        "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(cause.actor)
+    .bind(cause.user_id)
+    .bind(cause.request_id.as_deref())
+    .bind(subject)
+    .bind(id.to_string())
+    .bind(action)
+    .bind(detail)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Reading a request: the framework's extractors with refusals in our one error shape, naming the field at fault.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// A JSON body, in or out.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Content-Type은 application/json이어야 합니다.",
+                "The Content-Type must be application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(body_refused)?;
+        from_slice(&bytes).map(Self)
+    }
+}
+
+/// Reads a JSON object, naming the field that doesn't fit.
+pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let malformed = || {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-json",
+            "요청 본문이 올바른 JSON 객체가 아닙니다.",
+            "The body is not a JSON object.",
+        )
+    };
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(malformed());
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
+        serde_json::error::Category::Data => ApiError::invalid(
+            error.path().to_string(),
+            "값의 형식이 올바르지 않습니다.",
+            "The value has the wrong form.",
+        )
+        .because(error.into_inner()),
+        _ => malformed(),
+    })?;
+    reader.end().map_err(|_| malformed())?;
+    Ok(value)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// A body that couldn't be read: too large, or the client went away.
+pub(super) fn body_refused(rejection: BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large();
+    }
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "unreadable-body",
+        "요청 본문을 읽을 수 없습니다.",
+        "The body couldn't be read.",
+    )
+    .because(rejection)
+}
+
+/// 413.
+pub(super) fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "요청 본문이 너무 큽니다.", "The body is too large.")
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// The parameters in the path. One that can't be read names nothing that exists: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(v)| Self(v))
+            .map_err(|_| no_such_path())
+    }
+}
+
+/// 404: nothing is there.
+pub(super) fn no_such_path() -> ApiError {
+    ApiError::not_found("not-found", "요청한 주소를 찾을 수 없습니다.", "There is nothing at this address.")
+}
+
+/// The parameters behind the `?`.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Query::from_request_parts(parts, state).await.map(|axum::extract::Query(v)| Self(v)).map_err(
+            |rejection| {
+                ApiError::new(
+                    StatusCode::BAD_REQUEST,
+                    "malformed-query",
+                    "조회 조건이 올바르지 않습니다.",
+                    "The query can't be read.",
+                )
+                .because(rejection)
+            },
+        )
+    }
+}

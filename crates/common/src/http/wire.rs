@@ -1,0 +1,190 @@
+//! How simple things look on the wire, parsed once at the door: ids, dates, names, phones, e-mail addresses.
+//!
+//! Each parser names the field it was reading, so that its refusal can.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+
+/// An id in a request: a positive number, also as a decimal string, which is what the browser client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = i64, example = 10_000_001)]
+pub struct Id(pub i64);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum NumberOrText {
+            Number(i64),
+            Text(String),
+        }
+        let id = match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(id) => Some(id),
+            NumberOrText::Text(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            NumberOrText::Text(_) => None,
+        };
+        id.filter(|id| *id > 0).map(Self).ok_or_else(|| serde::de::Error::custom("an id is a positive number"))
+    }
+}
+
+/// A required field, or a refusal naming it. Empty texts count as missing.
+pub fn required<T>(value: Option<T>, field: &str) -> Result<T, ApiError> {
+    value.ok_or_else(|| ApiError::missing(field.to_owned()))
+}
+
+/// A required text that isn't blank.
+pub fn required_text(value: Option<String>, field: &str) -> Result<String, ApiError> {
+    required(value.filter(|v| !v.trim().is_empty()), field)
+}
+
+/// A date written `YYYY-MM-DD` and nothing else.
+pub fn date(text: &str, field: &str) -> Result<NaiveDate, ApiError> {
+    let shaped = text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    shaped
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|date| *date >= NaiveDate::MIN.max(NaiveDate::from_ymd_opt(1000, 1, 1).unwrap_or_default()))
+        .ok_or_else(|| {
+            ApiError::invalid(field.to_owned(), "YYYY-MM-DD 형식의 날짜여야 합니다.", "Must be a date as YYYY-MM-DD.")
+        })
+}
+
+/// A date of birth: from 1900 to `today`.
+pub fn birth_date(text: &str, field: &str, today: NaiveDate) -> Result<NaiveDate, ApiError> {
+    let born = date(text, field)?;
+    if born > today || born < NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default() {
+        return Err(ApiError::invalid(
+            field.to_owned(),
+            "1900년부터 오늘까지의 날짜여야 합니다.",
+            "Must be a date between 1900 and today.",
+        ));
+    }
+    Ok(born)
+}
+
+/// A person's name, trimmed: 1 to `longest` characters of any script; no markup, no control characters, because
+/// the browser client writes names into pages as they are.
+pub fn name(text: &str, field: &str, longest: usize) -> Result<String, ApiError> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 {
+        return Err(ApiError::missing(field.to_owned()));
+    }
+    if length > longest {
+        return Err(ApiError::invalid(
+            field.to_owned(),
+            format!("{longest}자 이하여야 합니다."),
+            format!("Must be at most {longest} characters."),
+        ));
+    }
+    printable(text, field)?;
+    Ok(text.to_owned())
+}
+
+/// Refuses markup and control characters.
+pub fn printable(text: &str, field: &str) -> Result<(), ApiError> {
+    if text.chars().any(|c| c == '<' || c == '>' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Err(ApiError::invalid(
+            field.to_owned(),
+            "사용할 수 없는 문자가 있습니다 (<, >, 제어 문자).",
+            "Contains characters that are not allowed (<, > or control characters).",
+        ));
+    }
+    Ok(())
+}
+
+/// A phone number of 10 to 20 characters as people write them: digits, spaces, `+`, `-`, `(`, `)`, `.`.
+pub fn phone(text: &str, field: &str) -> Result<String, ApiError> {
+    let text = text.trim();
+    let sound = (10..=20).contains(&text.chars().count())
+        && text.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c))
+        && text.chars().filter(char::is_ascii_digit).count() >= 7;
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        Err(ApiError::invalid(
+            field.to_owned(),
+            "전화번호를 확인해 주세요 (10~20자).",
+            "Must be a phone number of 10 to 20 characters.",
+        ))
+    }
+}
+
+/// An e-mail address: something@something.something, without spaces, markup or quotes, at most 100 characters.
+pub fn email(text: &str, field: &str) -> Result<String, ApiError> {
+    let text = text.trim();
+    let sound = text.chars().count() <= 100
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>\"'`&\\(),:;[]".contains(c))
+        && text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.contains('@')
+                && domain.rsplit_once('.').is_some_and(|(name, top)| !name.is_empty() && !top.is_empty())
+        });
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        Err(ApiError::invalid(field.to_owned(), "이메일 주소를 확인해 주세요.", "Must be an e-mail address."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_positive_numbers_or_their_digits() {
+        let read = |json: &str| serde_json::from_str::<Id>(json).ok().map(|id| id.0);
+        assert_eq!(read("12"), Some(12));
+        assert_eq!(read("\"12\""), Some(12));
+        for refused in
+            ["0", "-1", "\"-1\"", "\"1e3\"", "\"\"", "\" 1\"", "1.5", "true", "null", "[1]", "99999999999999999999"]
+        {
+            assert_eq!(read(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn dates_have_one_spelling() {
+        assert!(date("2026-12-01", "d").is_ok());
+        for refused in
+            ["", "2026-2-1", "2026-02-30", "20261201", "+026-12-01", "2026-12-01T00:00", "２０２６-12-01", "0000-01-01"]
+        {
+            assert!(date(refused, "d").is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn names_may_hold_any_script_but_no_markup() {
+        for accepted in ["김", "O'Brien-Smith Jr.", "José", "R2D2", "a\"b&c"] {
+            assert!(name(accepted, "name", 50).is_ok(), "{accepted}");
+        }
+        for refused in ["", "  ", "<b>", "a\u{0}b", "line\nline", &"가".repeat(51)] {
+            assert!(name(refused, "name", 50).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn e_mail_addresses_follow_the_clients_pattern() {
+        for accepted in ["a@b.c", "kim+trip@example.co.kr"] {
+            assert!(email(accepted, "email").is_ok(), "{accepted}");
+        }
+        for refused in ["", "a@b", "a b@c.d", "@b.c", "a@b@c.d", "a@.c", "a@b.", "\"x\"@b.c", "<a@b.c>"] {
+            assert!(email(refused, "email").is_err(), "{refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(text in "\\PC*|[ -~]{0,40}") {
+            let today = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
+            let _ = (date(&text, "f"), birth_date(&text, "f", today), name(&text, "f", 50), phone(&text, "f"), email(&text, "f"));
+            let _ = serde_json::from_value::<Id>(serde_json::Value::String(text));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The life of a process: settings, telemetry, listening, working, and stopping without dropping anybody.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use clap::{CommandFactory, FromArgMatches};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, Http, Telemetry};
+use crate::error::Chain;
+use crate::health::{self, Dependencies, Gate};
+use crate::http::{self, Envelope};
+use crate::telemetry;
+
+/// How long requests under way and jobs may still take when the process is asked to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Exit code of a process whose settings can't be used (`EX_USAGE`).
+const USAGE: u8 = 64;
+
+/// An error on the way to a running service.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A service: what a binary is made of. `main` is `common::service::run::<Flight>()` and nothing else.
+pub trait Service: Sized {
+    /// Its settings: every argument carries an environment variable.
+    type Settings: CommandFactory + FromArgMatches;
+
+    /// Its name, e.g. `auth-service`.
+    const NAME: &'static str;
+
+    /// How long a request may take.
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The public port its settings name.
+    fn port(settings: &Self::Settings) -> u16;
+
+    /// The settings groups every service has.
+    fn shared(settings: &Self::Settings) -> (&Http, &Telemetry);
+
+    /// The description of its API.
+    fn openapi() -> utoipa::openapi::OpenApi;
+
+    /// Builds the service. Nothing it depends on has to answer yet.
+    fn build(settings: Self::Settings) -> Result<Running, StartError>;
+}
+
+/// A built service.
+#[derive(Default)]
+pub struct Running {
+    /// Its public routes.
+    pub router: Router,
+    /// What its readiness depends on.
+    pub dependencies: Dependencies,
+    /// Its work in the background: started once it listens, told to stop by the token.
+    pub jobs: Vec<Box<dyn FnOnce(CancellationToken) -> Job + Send>>,
+}
+
+/// A job under way.
+pub type Job = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Running {
+    /// Adds a job.
+    #[must_use]
+    pub fn job<F: Future<Output = ()> + Send + 'static>(
+        mut self,
+        start: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Self {
+        self.jobs.push(Box::new(|stop| Box::pin(start(stop))));
+        self
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("jobs", &self.jobs.len()).finish_non_exhaustive()
+    }
+}
+
+/// Runs a service from `main` until it is asked to stop.
+pub fn run<S: Service>() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "this is where the process reads its arguments")]
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "--openapi") {
+        let text = S::openapi().to_pretty_json().unwrap_or_default();
+        return if writeln!(std::io::stdout(), "{text}").is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let settings = match config::load::<S::Settings>(&arguments, &config::environment()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let threads = S::shared(&settings).0.worker_threads;
+    let served = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.into())
+        .enable_all()
+        .build()
+        .map_err(StartError::from)
+        .and_then(|runtime| runtime.block_on(serve::<S>(settings)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{}: {}", S::NAME, Chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
+    let (http, telemetry) = S::shared(&settings);
+    let _telemetry = telemetry::start(S::NAME, telemetry)?;
+    let port = S::port(&settings);
+    let internal_port = http
+        .internal_port
+        .or_else(|| port.checked_add(1000))
+        .ok_or("no port is left for the probes: set INTERNAL_PORT")?;
+    let envelope = Envelope { service: S::NAME, timeout: S::TIMEOUT, trusted_proxy_hops: http.trusted_proxy_hops };
+    let cors = http::cors::layer(http);
+
+    let running = S::build(settings)?;
+    let (public, internal) = (bind(port).await?, bind(internal_port).await?);
+    let router = http::wrap(running.router, envelope);
+    let router = if let Some(cors) = cors { router.layer(cors) } else { router };
+
+    let gate = Gate::default();
+    let (work, probing, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    for job in running.jobs {
+        tracker.spawn(job(work.clone()));
+    }
+    tracker.close();
+    let probes = health::probes(gate.clone(), running.dependencies);
+    let probes = tokio::spawn(
+        axum::serve(internal, probes).with_graceful_shutdown(probing.clone().cancelled_owned()).into_future(),
+    );
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let mut public =
+        tokio::spawn(axum::serve(public, service).with_graceful_shutdown(work.clone().cancelled_owned()).into_future());
+    tracing::info!(port, internal_port, version = env!("CARGO_PKG_VERSION"), "{} is listening", S::NAME);
+
+    tokio::select! {
+        () = asked_to_stop() => {}
+        ended = &mut public => { ended??; return Err("the server stopped by itself".into()) }
+    }
+    tracing::info!("stopping: finishing what is under way");
+    gate.close();
+    work.cancel();
+    let finish = async {
+        let _ = public.await;
+        tracker.wait().await;
+    };
+    tokio::select! {
+        done = tokio::time::timeout(GRACE, finish) => if done.is_err() { tracing::warn!("stopped with work still under way") },
+        () = asked_to_stop() => tracing::warn!("asked twice, stopping at once"),
+    }
+    probing.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(1), probes).await;
+    Ok(())
+}
+
+async fn bind(port: u16) -> Result<TcpListener, StartError> {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+        .await
+        .map_err(|e| format!("can't listen on port {port}: {e}").into())
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The SQL of claims. Rows are locked in the order of their ids.
+
+use chrono::TimeDelta;
+use sqlx::{MySqlConnection, QueryBuilder};
+use uuid::Uuid;
+
+use crate::{HoldError, HoldId, Want};
+
+/// The key that lets a unit be claimed once.
+const ONE_CLAIM_PER_UNIT: &str = "uq_claims_pool_id_unit";
+
+/// A claim that this transaction has locked.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) claim_id: i64,
+    pub(crate) quantity: i64,
+}
+
+pub(crate) async fn lapsed_in(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<Claim>> {
+    sqlx::query_as!(
+        Claim,
+        r#"select claim_id, quantity as "quantity: i64" from claims
+           where pool_id = ? and held_until <= now(6)
+           order by claim_id for update"#,
+        pool_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn of_hold(connection: &mut MySqlConnection, pool_id: i64, id: HoldId) -> sqlx::Result<Vec<Claim>> {
+    sqlx::query_as!(
+        Claim,
+        r#"select claim_id, quantity as "quantity: i64" from claims
+           where hold_id = ? and pool_id = ?
+           order by claim_id for update"#,
+        Uuid::from(id),
+        pool_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn yielding_of(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    owner_id: i64,
+) -> sqlx::Result<Vec<Claim>> {
+    sqlx::query_as!(
+        Claim,
+        r#"select claim_id, quantity as "quantity: i64" from claims
+           where pool_id = ? and owner_id = ? and state = 'HELD' and yielding and held_until is not null
+           order by claim_id desc for update"#,
+        pool_id,
+        owner_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn held_for_a_time(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    owner_id: i64,
+) -> sqlx::Result<i64> {
+    let held = sqlx::query_scalar!(
+        r#"select cast(sum(quantity) as signed) from claims
+           where pool_id = ? and owner_id = ? and state = 'HELD' and held_until > now(6)"#,
+        pool_id,
+        owner_id,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(held.unwrap_or_default())
+}
+
+pub(crate) async fn insert(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    id: HoldId,
+    want: &Want<'_>,
+) -> Result<(), HoldError> {
+    let named = i64::try_from(want.units.len()).unwrap_or(i64::MAX);
+    let unnamed = want.quantity - named;
+    let rows = want.units.iter().map(|unit| (Some(unit), 1)).chain((unnamed > 0).then_some((None, unnamed)));
+    let mut insert = QueryBuilder::new(
+        "insert into claims (hold_id, pool_id, owner_id, unit, quantity, state, held_until, yielding) ",
+    );
+    insert.push_values(rows, |mut row, (unit, quantity)| {
+        row.push_bind(Uuid::from(id)).push_bind(pool_id).push_bind(want.owner_id).push_bind(unit).push_bind(quantity);
+        row.push("'HELD'");
+        match want.lasts {
+            Some(lasts) => {
+                row.push("now(6) + interval ").push_bind_unseparated(lasts.num_seconds()).push_unseparated(" second")
+            }
+            None => row.push("null"),
+        };
+        row.push_bind(want.yielding);
+    });
+    match insert.build().execute(&mut *connection).await {
+        Ok(_) => Ok(()),
+        Err(error) if common::db::violated_constraint(&error) == Some(ONE_CLAIM_PER_UNIT) => {
+            let taken = taken_units(connection, pool_id).await?;
+            let unit = want.units.iter().find(|unit| taken.contains(unit));
+            Err(unit.map_or(HoldError::Database(error), |unit| HoldError::UnitTaken(unit.clone())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sells what is held; answers how much that was.
+pub(crate) async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<i64> {
+    let held = sqlx::query_as!(
+        Claim,
+        r#"select claim_id, quantity as "quantity: i64" from claims
+           where hold_id = ? and state = 'HELD'
+           order by claim_id for update"#,
+        Uuid::from(id),
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "update claims set state = 'SOLD', held_until = null, yielding = false where hold_id = ? and state = 'HELD'",
+        Uuid::from(id),
+    )
+    .execute(connection)
+    .await?;
+    Ok(held.iter().map(|claim| claim.quantity).sum())
+}
+
+pub(crate) async fn set_end(
+    connection: &mut MySqlConnection,
+    id: HoldId,
+    lasts: Option<TimeDelta>,
+) -> sqlx::Result<bool> {
+    let done = match lasts {
+        None => {
+            sqlx::query!("update claims set held_until = null where hold_id = ? and state = 'HELD'", Uuid::from(id))
+        }
+        Some(lasts) => sqlx::query!(
+            "update claims set held_until = greatest(held_until, now(6) + interval ? second)
+             where hold_id = ? and state = 'HELD'",
+            lasts.num_seconds(),
+            Uuid::from(id),
+        ),
+    };
+    Ok(done.execute(connection).await?.rows_affected() > 0)
+}
+
+pub(crate) async fn is_live(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<bool> {
+    let live = sqlx::query_scalar!(
+        r#"select count(*) from claims where hold_id = ? and (held_until is null or held_until > now(6))"#,
+        Uuid::from(id),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(live > 0)
+}
+
+pub(crate) async fn taken_units(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select unit as "unit!" from claims
+           where pool_id = ? and unit is not null and (held_until is null or held_until > now(6))"#,
+        pool_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn holder_of(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    unit: &str,
+) -> sqlx::Result<Option<HoldId>> {
+    let id = sqlx::query_scalar!(
+        r#"select hold_id as "hold_id: Uuid" from claims where pool_id = ? and unit = ?"#,
+        pool_id,
+        unit
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(HoldId::from))
+}
+
+pub(crate) async fn pools_with_lapsed(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select distinct pool_id from claims where held_until <= now(6) order by pool_id limit ?",
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn delete(connection: &mut MySqlConnection, claims: &[Claim]) -> sqlx::Result<()> {
+    let mut delete = QueryBuilder::new("delete from claims where claim_id in (");
+    let mut ids = delete.separated(", ");
+    for claim in claims {
+        ids.push_bind(claim.claim_id);
+    }
+    delete.push(")");
+    delete.build().execute(connection).await.map(drop)
+}

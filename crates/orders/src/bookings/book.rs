@@ -1,0 +1,185 @@
+//! Booking: seats are held before anything else is promised; a payment that waits for this booking is taken up.
+
+use chrono::{DateTime, Utc};
+use common::db;
+use common::events::{self, Cause, Subject};
+use common::money::Money;
+use inventory::{HoldError, HoldId, Want};
+use serde_json::json;
+
+use super::store::{self, NewRow};
+use super::{BookingNumber, BookingStatus, NewBooking, Receipt};
+use crate::payments::{self, Waiting};
+use crate::seats::{self, Seats};
+use crate::{Orders, bookings};
+
+/// What came of a booking call.
+#[derive(Debug)]
+pub enum Booked {
+    /// A new booking.
+    New(Receipt),
+    /// The caller's own live booking already has this seat for these passengers: the same call twice.
+    Already(Receipt),
+}
+
+/// Why a booking can't be made. Nothing is stored then.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// There is no such schedule.
+    #[error("there is no such schedule")]
+    UnknownSchedule,
+    /// The flight has left, is cancelled, or is not sold any more.
+    #[error("the flight is not on sale")]
+    NotOnSale,
+    /// Fewer seats are free than passengers want to fly.
+    #[error("not enough seats are free")]
+    SoldOut,
+    /// The aircraft has no such seat.
+    #[error("the cabin has no seat {0}")]
+    NoSuchSeat(String),
+    /// Somebody else has this seat.
+    #[error("seat {0} is taken")]
+    SeatTaken(String),
+    /// The caller holds as many unpaid seats on this flight as allowed.
+    #[error("too many seats are held unpaid")]
+    TooManyHeld,
+    /// The client's total isn't what it costs.
+    #[error("the total is {0}")]
+    WrongTotal(Money),
+    /// The caller's payment for this has failed or is being refunded.
+    #[error("the payment for this booking is closed")]
+    PaymentClosed,
+    /// The database failed.
+    #[error("could not book")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<HoldError> for BookError {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::NotEnough => Self::SoldOut,
+            HoldError::UnitTaken(seat) => Self::SeatTaken(seat),
+            HoldError::CapReached => Self::TooManyHeld,
+            HoldError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl Orders {
+    /// Books. The seats decide: of any number of callers who want the last ones, as many get them as there are.
+    pub async fn book(&self, cause: &Cause, new: &NewBooking) -> Result<Booked, BookError> {
+        self.ask_about_waiting_payments(new).await?;
+        match db::retry(|| self.place(cause, new)).await {
+            Ok(receipt) => {
+                self.seats_changed(new.schedule_id).await;
+                Ok(Booked::New(receipt))
+            }
+            Err(BookError::SeatTaken(seat)) => match self.same_booking(cause, new, &seat).await? {
+                Some(receipt) => Ok(Booked::Already(receipt)),
+                None => Err(BookError::SeatTaken(seat)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn place(&self, cause: &Cause, new: &NewBooking) -> Result<Receipt, BookError> {
+        let mut tx = self.db.begin().await?;
+        let waiting = payments::lock_waiting(&mut tx, new, self.terms.memory).await?;
+        let schedule = seats::lock(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
+        if !schedule.is_on_sale(self.clock.now()) {
+            return Err(BookError::NotOnSale);
+        }
+        let cabin = schedule.cabin();
+        if let Some(seat) = new.passengers.iter().filter_map(|p| p.seat).find(|seat| !cabin.has(*seat)) {
+            return Err(BookError::NoSuchSeat(seat.to_string()));
+        }
+        let payment = match waiting {
+            Waiting::Open(payment) => Some(payment),
+            Waiting::OnlyClosed => return Err(BookError::PaymentClosed),
+            Waiting::None => None,
+        };
+        // A payment that waits has locked its price, even if the schedule's has moved since.
+        let unit_price = payment.as_ref().and_then(|p| p.unit_price).unwrap_or_else(|| schedule.unit_price());
+        let total = unit_price.times(new.quantity()).ok_or(BookError::SoldOut)?;
+        if new.total.is_some_and(|said| said != total) {
+            return Err(BookError::WrongTotal(total));
+        }
+        let paid = payment.as_ref().is_some_and(|p| p.is_paid);
+
+        let pool = Seats(new.schedule_id);
+        if let Some(reservation) = payment.as_ref().and_then(|p| p.hold_id) {
+            inventory::release(&mut tx, &pool, reservation).await?;
+        }
+        let hold_id = HoldId::new();
+        let want = Want {
+            owner_id: new.user_id,
+            quantity: new.quantity().into(),
+            units: &new.seats(),
+            lasts: Some(self.terms.hold),
+            yielding: false,
+            cap: (!paid).then_some(self.terms.held_seats),
+        };
+        inventory::hold(&mut tx, &pool, hold_id, &want).await?;
+
+        let status = if paid { BookingStatus::Confirmed } else { BookingStatus::Pending };
+        let row = NewRow { new, schedule: &schedule, unit_price, total, hold_id, status, hold: self.terms.hold };
+        let (booking_id, booking_number) = self.insert_under_free_number(&mut tx, &row).await?;
+        store::insert_passengers(&mut tx, booking_id, new, unit_price).await?;
+        if let Some(payment) = &payment {
+            payments::link_waiting(&mut tx, cause, payment, booking_id).await?;
+            if paid {
+                inventory::sell(&mut tx, hold_id).await?;
+            } else {
+                inventory::extend(&mut tx, hold_id, self.terms.pin).await?;
+            }
+        }
+        let payment_id = payment.as_ref().map(|p| p.payment_id);
+        let made = json!({ "status": status, "total": total, "payment_id": payment_id });
+        events::record(&mut tx, cause, Subject::Booking, booking_id, "booked", &(), &made).await?;
+        let payment_due_at = store::payment_due_at(&mut tx, booking_id).await?;
+        tx.commit().await?;
+        Ok(Receipt { booking_id, booking_number: booking_number.to_string(), status, payment_due_at, total })
+    }
+
+    /// Inserts the row under a number that nobody has; a collision draws again.
+    async fn insert_under_free_number(
+        &self,
+        tx: &mut sqlx::MySqlConnection,
+        row: &NewRow<'_>,
+    ) -> sqlx::Result<(i64, BookingNumber)> {
+        loop {
+            let number = BookingNumber::draw(&self.chance);
+            match store::insert(tx, &number, row).await {
+                Err(error) if db::violated_constraint(&error) == Some("uq_bookings_booking_number") => {}
+                inserted => return inserted.map(|id| (id, number)),
+            }
+        }
+    }
+
+    /// The caller's own live booking that holds `seat`, if it is for the same passengers: the pay button was
+    /// pressed twice. A payment that is paid and waits takes the place of one that isn't.
+    async fn same_booking(&self, cause: &Cause, new: &NewBooking, seat: &str) -> Result<Option<Receipt>, BookError> {
+        let Some(booking_id) = self.own_booking_with_seat(new, seat).await? else { return Ok(None) };
+        db::retry(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
+        let mut connection = self.db.acquire().await?;
+        Ok(store::receipt(&mut connection, booking_id).await?)
+    }
+
+    async fn own_booking_with_seat(&self, new: &NewBooking, seat: &str) -> sqlx::Result<Option<i64>> {
+        let mut connection = self.db.acquire().await?;
+        let Some(holder) = inventory::holder_of(&mut connection, new.schedule_id, seat).await? else { return Ok(None) };
+        let Some(booking_id) = store::live_booking_of_hold(&mut connection, holder, new.user_id).await? else {
+            return Ok(None);
+        };
+        let passengers = store::passengers_of(&mut connection, &[booking_id]).await?;
+        let same = passengers.len() == new.passengers.len()
+            && passengers
+                .iter()
+                .zip(&new.passengers)
+                .all(|(there, wanted)| bookings::view::is_same_person(there, wanted));
+        Ok(same.then_some(booking_id))
+    }
+}
+
+/// An instant as the database computed it.
+pub(super) type Deadline = Option<DateTime<Utc>>;

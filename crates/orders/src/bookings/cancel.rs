@@ -1,0 +1,95 @@
+//! Cancelling: seats go back, and so does the money, in one transaction.
+
+use common::db;
+use common::events::{self, Cause, Subject};
+use serde_json::json;
+use sqlx::MySqlConnection;
+
+use super::store::{self, Locked};
+use super::{BookingRef, BookingStatus, CancelReason};
+use crate::seats::Seats;
+use crate::{Orders, payments};
+
+/// A booking that was just cancelled.
+#[derive(Clone, Debug)]
+pub struct Cancelled {
+    /// Its number, as stored.
+    pub booking_number: String,
+    schedule_id: i64,
+}
+
+/// Why a booking can't be cancelled. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// There is no such booking, or it isn't the caller's.
+    #[error("there is no such booking")]
+    NotFound,
+    /// It is cancelled already, or flown.
+    #[error("the booking is not live any more")]
+    NotLive,
+    /// Its flight has left.
+    #[error("the flight has departed")]
+    Departed,
+    /// The database failed.
+    #[error("could not cancel")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Orders {
+    /// Cancels a booking for its owner, with a full refund until departure. Of parallel calls, exactly one cancels.
+    pub async fn cancel_own(&self, cause: &Cause, user_id: i64, number: &str) -> Result<Cancelled, CancelError> {
+        let reference = BookingRef::Number(number.to_owned());
+        let cancelled = db::retry(|| self.cancel_once(cause, user_id, &reference)).await?;
+        self.seats_changed(cancelled.schedule_id).await;
+        Ok(cancelled)
+    }
+
+    async fn cancel_once(&self, cause: &Cause, user_id: i64, reference: &BookingRef) -> Result<Cancelled, CancelError> {
+        let mut tx = self.db.begin().await?;
+        let (booking_id, owner_id) = store::find(&mut tx, reference).await?.ok_or(CancelError::NotFound)?;
+        if owner_id != user_id {
+            return Err(CancelError::NotFound);
+        }
+        let booking = store::lock(&mut tx, booking_id).await?.ok_or(CancelError::NotFound)?;
+        if booking.status != BookingStatus::Confirmed && !booking.is_payable() {
+            return Err(CancelError::NotLive);
+        }
+        let schedule = catalogue::schedules::find(&mut tx, booking.schedule_id).await?.ok_or(CancelError::NotFound)?;
+        if schedule.departs_at() <= self.clock.now() {
+            return Err(CancelError::Departed);
+        }
+        payments::refund_booking(&mut tx, cause, booking_id, CancelReason::Owner.as_str()).await?;
+        release(&mut tx, &booking).await?;
+        write_down(&mut tx, cause, &booking, CancelReason::Owner).await?;
+        tx.commit().await?;
+        Ok(Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id })
+    }
+}
+
+/// Cancels a locked booking because its payment was cancelled at the provider: the money is back already.
+pub(crate) async fn reverse(connection: &mut MySqlConnection, cause: &Cause, booking: &Locked) -> sqlx::Result<()> {
+    release(connection, booking).await?;
+    write_down(connection, cause, booking, CancelReason::Reversed).await
+}
+
+/// Gives a locked booking's seats back.
+pub(super) async fn release(connection: &mut MySqlConnection, booking: &Locked) -> sqlx::Result<()> {
+    let pool = Seats(booking.schedule_id);
+    inventory::lock(connection, &pool).await?;
+    if let Some(hold) = booking.hold_id {
+        inventory::release(connection, &pool, hold).await?;
+    }
+    Ok(())
+}
+
+async fn write_down(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    booking: &Locked,
+    reason: CancelReason,
+) -> sqlx::Result<()> {
+    store::cancel(connection, booking.booking_id, reason).await?;
+    let (old, new) =
+        (json!({ "status": booking.status }), json!({ "status": BookingStatus::Cancelled, "reason": reason }));
+    events::record(connection, cause, Subject::Booking, booking.booking_id, "cancelled", &old, &new).await
+}

@@ -1,0 +1,431 @@
+//! The SQL of bookings and passengers.
+
+use catalogue::schedules::Schedule;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use common::money::Money;
+use inventory::HoldId;
+use sqlx::{MySqlConnection, QueryBuilder};
+use uuid::Uuid;
+
+use super::view::{BookedPassenger, Booking, Page};
+use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, Gender, NewBooking, Receipt};
+use crate::bookings::book::Deadline;
+
+/// What a new booking's row is made of.
+pub(super) struct NewRow<'a> {
+    pub(super) new: &'a NewBooking,
+    pub(super) schedule: &'a Schedule,
+    pub(super) unit_price: Money,
+    pub(super) total: Money,
+    pub(super) hold_id: HoldId,
+    pub(super) status: BookingStatus,
+    pub(super) hold: TimeDelta,
+}
+
+pub(super) async fn insert(
+    connection: &mut MySqlConnection,
+    number: &BookingNumber,
+    row: &NewRow<'_>,
+) -> sqlx::Result<i64> {
+    let NewRow { new, schedule, .. } = row;
+    let pending = row.status == BookingStatus::Pending;
+    let done = sqlx::query!(
+        "insert into bookings (
+             booking_number, user_id, schedule_id, seat_number, total_amount, contact_email, contact_phone, payment_method,
+             status, hold_id, payment_due_at, confirmed_at, flight_id, airline, departure_airport, arrival_airport,
+             departure_time, arrival_time, duration, aircraft, unit_price, discount_percentage)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, if(?, now(6) + interval ? second, null), if(?, null, now(6)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        number.as_str(),
+        new.user_id,
+        new.schedule_id,
+        new.passengers.iter().find_map(|p| p.seat).map(|seat| seat.to_string()),
+        row.total.as_won(),
+        new.contact_email,
+        new.contact_phone,
+        new.payment_method,
+        row.status,
+        Uuid::from(row.hold_id),
+        pending,
+        row.hold.num_seconds(),
+        pending,
+        schedule.flight_id,
+        schedule.airline,
+        schedule.departure_airport,
+        schedule.arrival_airport,
+        schedule.departure_time,
+        schedule.arrival_time,
+        schedule.duration,
+        schedule.aircraft,
+        row.unit_price.as_won(),
+        schedule.discount_percentage,
+    )
+    .execute(connection)
+    .await?;
+    Ok(i64::try_from(done.last_insert_id()).unwrap_or_default())
+}
+
+pub(super) async fn insert_passengers(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+    new: &NewBooking,
+    unit_price: Money,
+) -> sqlx::Result<()> {
+    let mut insert = QueryBuilder::new(
+        "insert into passengers (booking_id, name_kor, name_eng, birth_date, gender, phone, seat_number, price) ",
+    );
+    insert.push_values(&new.passengers, |mut row, passenger| {
+        row.push_bind(booking_id)
+            .push_bind(&passenger.name_kor)
+            .push_bind(&passenger.name_eng)
+            .push_bind(passenger.birth_date)
+            .push_bind(passenger.gender)
+            .push_bind(&passenger.phone)
+            .push_bind(passenger.seat.map(|seat| seat.to_string()))
+            .push_bind(unit_price.as_won());
+    });
+    insert.build().execute(connection).await.map(drop)
+}
+
+pub(super) async fn payment_due_at(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Deadline> {
+    sqlx::query_scalar!(
+        r#"select payment_due_at as "due: DateTime<Utc>" from bookings where booking_id = ?"#,
+        booking_id
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// A booking as it stands while this transaction holds its row.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub(crate) booking_id: i64,
+    pub(crate) user_id: i64,
+    pub(crate) schedule_id: i64,
+    pub(crate) booking_number: String,
+    pub(crate) status: BookingStatus,
+    pub(crate) cancel_reason: Option<CancelReason>,
+    pub(crate) total: Money,
+    pub(crate) unit_price: Option<Money>,
+    pub(crate) hold_id: Option<HoldId>,
+    /// Whether it is pending and its deadline has passed.
+    pub(crate) overdue: bool,
+    pub(crate) passengers: i64,
+}
+
+impl Locked {
+    /// Whether it waits for its payment and its time isn't over.
+    pub(crate) fn is_payable(&self) -> bool {
+        self.status == BookingStatus::Pending && !self.overdue
+    }
+}
+
+/// Locks a booking until the transaction ends.
+pub(crate) async fn lock(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Option<Locked>> {
+    let row = sqlx::query!(
+        r#"select booking_id, user_id, schedule_id, booking_number, status as "status: BookingStatus",
+                  cancel_reason as "cancel_reason: CancelReason", total_amount, unit_price, hold_id as "hold_id: Uuid",
+                  (status = 'PENDING' and payment_due_at <= now(6)) as "overdue: bool"
+           from bookings where booking_id = ? for update"#,
+        booking_id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let passengers = sqlx::query_scalar!("select count(*) from passengers where booking_id = ?", booking_id)
+        .fetch_one(connection)
+        .await?;
+    Ok(Some(Locked {
+        booking_id: row.booking_id,
+        user_id: row.user_id,
+        schedule_id: row.schedule_id,
+        booking_number: row.booking_number,
+        status: row.status,
+        cancel_reason: row.cancel_reason,
+        total: Money::won(row.total_amount.into()),
+        unit_price: row.unit_price.map(|won| Money::won(won.into())),
+        hold_id: row.hold_id.map(HoldId::from),
+        overdue: row.overdue.unwrap_or_default(),
+        passengers,
+    }))
+}
+
+/// The id and the owner of a booking.
+pub(crate) async fn find(connection: &mut MySqlConnection, reference: &BookingRef) -> sqlx::Result<Option<(i64, i64)>> {
+    Ok(match reference {
+        BookingRef::Id(id) => sqlx::query!("select booking_id, user_id from bookings where booking_id = ?", id)
+            .fetch_optional(connection)
+            .await?
+            .map(|row| (row.booking_id, row.user_id)),
+        BookingRef::Number(number) => {
+            sqlx::query!("select booking_id, user_id from bookings where booking_number = ?", number)
+                .fetch_optional(connection)
+                .await?
+                .map(|row| (row.booking_id, row.user_id))
+        }
+    })
+}
+
+/// The seats of a booking's passengers.
+pub(super) async fn seats_of(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select seat_number as "seat!" from passengers where booking_id = ? and seat_number is not null"#,
+        booking_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// What the answer to a booking call says of a booking.
+pub(super) async fn receipt(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Option<Receipt>> {
+    let row = sqlx::query!(
+        r#"select booking_number, total_amount,
+                  if(status = 'PENDING' and payment_due_at <= now(6), 'CANCELLED', status) as "status!: BookingStatus",
+                  if(status = 'PENDING', payment_due_at, null) as "payment_due_at: DateTime<Utc>"
+           from bookings where booking_id = ?"#,
+        booking_id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Receipt {
+        booking_id,
+        booking_number: row.booking_number,
+        status: row.status,
+        payment_due_at: row.payment_due_at,
+        total: Money::won(row.total_amount.into()),
+    }))
+}
+
+/// The booking that lives on a hold, if it is `user_id`'s.
+pub(super) async fn live_booking_of_hold(
+    connection: &mut MySqlConnection,
+    hold: HoldId,
+    user_id: i64,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select booking_id from bookings
+         where user_id = ? and hold_id = ? and (status = 'CONFIRMED' or (status = 'PENDING' and payment_due_at > now(6)))",
+        user_id,
+        Uuid::from(hold),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The caller's payable bookings of a schedule and total that no payment is linked to.
+pub(crate) async fn payable_without_payment(
+    connection: &mut MySqlConnection,
+    user_id: i64,
+    schedule_id: i64,
+    total: Money,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select b.booking_id from bookings b
+         where b.user_id = ? and b.schedule_id = ? and b.total_amount = ? and b.status = 'PENDING' and b.payment_due_at > now(6)
+           and not exists (select 1 from payments p where p.booking_id = b.booking_id)
+         order by b.booking_id limit 2",
+        user_id,
+        schedule_id,
+        total.as_won(),
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Confirms a locked booking, on the hold that is sold now.
+pub(super) async fn confirm(connection: &mut MySqlConnection, booking_id: i64, hold: HoldId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update bookings
+         set status = 'CONFIRMED', confirmed_at = now(6), hold_id = ?, cancel_reason = null, cancelled_at = null
+         where booking_id = ?",
+        Uuid::from(hold),
+        booking_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Cancels a locked booking.
+pub(super) async fn cancel(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+    reason: CancelReason,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update bookings set status = 'CANCELLED', cancel_reason = ?, cancelled_at = now(6) where booking_id = ?",
+        reason,
+        booking_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Pending bookings whose deadline has passed and whose payment can't still turn up: none is linked and open, or
+/// the provider had its time to tell.
+pub(super) async fn overdue(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select b.booking_id from bookings b
+         where b.status = 'PENDING' and b.payment_due_at <= now(6)
+           and (not exists (select 1 from payments p where p.booking_id = b.booking_id and p.status = 'REQUESTED')
+                or not exists (select 1 from claims c where c.hold_id = b.hold_id and (c.held_until is null or c.held_until > now(6))))
+         order by b.payment_due_at limit ?",
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A booking's row, joined with names, before its passengers are known. What was sold stands before what is flown
+/// now; bookings of the original kept no facts and show their schedule's.
+macro_rules! select_bookings {
+    ($rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Row,
+            r#"select b.booking_id, b.booking_number, b.user_id, u.name as user_name, b.schedule_id, b.seat_number,
+                      b.total_amount, b.contact_email, b.contact_phone, b.payment_method,
+                      if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'CANCELLED', b.status) as "status!: BookingStatus",
+                      if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'EXPIRED', b.cancel_reason) as "cancel_reason: CancelReason",
+                      if(b.status = 'PENDING' and b.payment_due_at > now(6), b.payment_due_at, null) as "payment_due_at: DateTime<Utc>",
+                      b.created_at, s.flight_date,
+                      coalesce(b.flight_id, s.flight_id) as "flight_id!: String",
+                      coalesce(b.airline, f.airline, '') as "airline!: String",
+                      coalesce(b.departure_airport, f.departure_airport) as "departure_airport!: String",
+                      coalesce(b.arrival_airport, f.arrival_airport) as "arrival_airport!: String",
+                      departure.airport_name as departure_name, arrival.airport_name as arrival_name,
+                      coalesce(b.departure_time, f.departure_time) as "departure_time!: NaiveTime",
+                      coalesce(b.arrival_time, f.arrival_time) as "arrival_time!: NaiveTime",
+                      coalesce(b.duration, f.duration) as "duration!: String",
+                      coalesce(b.aircraft, f.aircraft) as "aircraft!: String"
+               from bookings b
+               join users u on u.user_id = b.user_id
+               join flight_schedules s on s.schedule_id = b.schedule_id
+               join flights f on f.flight_id = s.flight_id
+               join airports departure on departure.airport_code = coalesce(b.departure_airport, f.departure_airport)
+               join airports arrival on arrival.airport_code = coalesce(b.arrival_airport, f.arrival_airport)"# + $rest,
+            $($argument),*
+        )
+    };
+}
+
+pub(super) async fn of_user(connection: &mut MySqlConnection, user_id: i64, page: Page) -> sqlx::Result<Vec<Booking>> {
+    let limit = page.limit.map_or(i64::MAX, i64::from);
+    let rows = select_bookings!(
+        " where b.user_id = ? order by b.created_at desc, b.booking_id desc limit ? offset ?",
+        user_id,
+        limit,
+        page.offset
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Booking::from).collect())
+}
+
+pub(super) async fn by_id(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Booking>> {
+    let rows = select_bookings!(" where b.booking_id = ?", booking_id).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(Booking::from).collect())
+}
+
+struct Row {
+    booking_id: i64,
+    booking_number: String,
+    user_id: i64,
+    user_name: String,
+    schedule_id: i64,
+    seat_number: Option<String>,
+    total_amount: i32,
+    contact_email: String,
+    contact_phone: String,
+    payment_method: String,
+    status: BookingStatus,
+    cancel_reason: Option<CancelReason>,
+    payment_due_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    flight_date: NaiveDate,
+    flight_id: String,
+    airline: String,
+    departure_airport: String,
+    arrival_airport: String,
+    departure_name: String,
+    arrival_name: String,
+    departure_time: NaiveTime,
+    arrival_time: NaiveTime,
+    duration: String,
+    aircraft: String,
+}
+
+impl From<Row> for Booking {
+    fn from(row: Row) -> Self {
+        Self {
+            booking_id: row.booking_id,
+            booking_number: row.booking_number,
+            user_id: row.user_id,
+            user_name: row.user_name,
+            schedule_id: row.schedule_id,
+            seat_number: row.seat_number,
+            total_amount: Money::won(row.total_amount.into()),
+            contact_email: row.contact_email,
+            contact_phone: row.contact_phone,
+            payment_method: row.payment_method,
+            status: row.status,
+            cancel_reason: row.cancel_reason,
+            payment_due_at: row.payment_due_at,
+            created_at: row.created_at,
+            flight_date: row.flight_date,
+            flight_id: row.flight_id,
+            airline: row.airline,
+            departure_airport: row.departure_airport,
+            arrival_airport: row.arrival_airport,
+            departure_name: row.departure_name,
+            arrival_name: row.arrival_name,
+            departure_time: row.departure_time,
+            arrival_time: row.arrival_time,
+            duration: row.duration,
+            aircraft: row.aircraft,
+            passengers: Vec::new(),
+        }
+    }
+}
+
+type PassengerColumns = (i64, String, Option<String>, NaiveDate, Option<Gender>, Option<String>);
+
+/// The passengers of all these bookings, in the order they were entered.
+pub(super) async fn passengers_of(
+    connection: &mut MySqlConnection,
+    bookings: &[i64],
+) -> sqlx::Result<Vec<BookedPassenger>> {
+    if bookings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = QueryBuilder::new(
+        "select booking_id, name_kor, name_eng, birth_date, gender, seat_number from passengers where booking_id in (",
+    );
+    let mut ids = select.separated(", ");
+    for id in bookings {
+        ids.push_bind(id);
+    }
+    select.push(") order by passenger_id");
+    let rows: Vec<PassengerColumns> = select.build_query_as().fetch_all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(booking_id, name_kor, name_eng, birth_date, gender, seat_number)| BookedPassenger {
+            booking_id,
+            name_kor,
+            name_eng,
+            birth_date,
+            gender,
+            seat_number,
+        })
+        .collect())
+}
+
+/// Puts each booking's passengers on it: one query for all.
+pub(super) async fn seat_passengers(connection: &mut MySqlConnection, bookings: &mut [Booking]) -> sqlx::Result<()> {
+    let ids: Vec<i64> = bookings.iter().map(|b| b.booking_id).collect();
+    for passenger in passengers_of(connection, &ids).await? {
+        if let Some(booking) = bookings.iter_mut().find(|b| b.booking_id == passenger.booking_id) {
+            booking.passengers.push(passenger);
+        }
+    }
+    Ok(())
+}

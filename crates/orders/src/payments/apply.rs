@@ -1,0 +1,197 @@
+//! Applying what the provider says. Facts go in, in any order and any number of times; out comes the state that
+//! follows from all of them, and what it means for the booking and the money.
+
+use common::db;
+use common::events::{self, Cause, Subject};
+use serde_json::json;
+use sqlx::MySqlConnection;
+
+use super::{PaymentStatus, refund, store};
+use crate::Orders;
+use crate::bookings::{self, BookingStatus, Verdict};
+use crate::charges::{self, Charge, Facts, Outcome};
+use crate::refunds::{self, Purpose, reason};
+use crate::seats::Seats;
+
+/// What came of applying facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// They are on file, and so is what follows from them.
+    Done,
+    /// They say nothing that changes anything.
+    Nothing,
+    /// Money came, but another amount than ordered; it goes back.
+    WrongAmount,
+    /// Nobody made this order. Yet.
+    UnknownOrder,
+}
+
+/// What one try came to.
+enum Tried {
+    Applied(Applied, Option<i64>),
+    /// The payment was linked to another booking while we locked the first.
+    Moved,
+}
+
+impl Orders {
+    /// Applies what the provider says of a receipt.
+    pub async fn apply(&self, cause: &Cause, facts: &Facts) -> sqlx::Result<Applied> {
+        if facts.outcome == Outcome::Open {
+            return Ok(Applied::Nothing);
+        }
+        loop {
+            if let Tried::Applied(applied, schedule) = db::retry(|| self.apply_once(cause, facts)).await? {
+                if let Some(schedule_id) = schedule {
+                    self.seats_changed(schedule_id).await;
+                }
+                return Ok(applied);
+            }
+        }
+    }
+
+    async fn apply_once(&self, cause: &Cause, facts: &Facts) -> sqlx::Result<Tried> {
+        let mut tx = self.db.begin().await?;
+        let Some(found) = store::find_by_order(&mut tx, &facts.order_id).await? else {
+            return Ok(Tried::Applied(Applied::UnknownOrder, None));
+        };
+        let booking = match found.booking_id {
+            Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
+            None => None,
+        };
+        let Some(payment) = store::lock(&mut tx, found.payment_id).await? else {
+            return Ok(Tried::Applied(Applied::UnknownOrder, None));
+        };
+        if payment.booking_id != found.booking_id {
+            return Ok(Tried::Moved);
+        }
+
+        charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
+        let on_file = charges::store::of_payment(&mut tx, payment.payment_id).await?;
+        let given_up = payment.status == PaymentStatus::Expired;
+        let state = charges::state(payment.amount, &on_file, given_up);
+        let own = own_receipt(&payment, &on_file);
+        if state != payment.status || payment.receipt_id.as_deref() != own {
+            store::set_status(&mut tx, payment.payment_id, state, own).await?;
+        }
+        if state != payment.status {
+            let (old, new) =
+                (json!({ "status": payment.status }), json!({ "status": state, "receipt_id": facts.receipt_id }));
+            events::record(&mut tx, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await?;
+        }
+
+        let change = Change { orders: self, cause, payment: &payment, booking: booking.as_ref() };
+        change.return_what_is_not_ours(&mut tx, &on_file, own).await?;
+        if state != payment.status {
+            change.follow(&mut tx, state).await?;
+        }
+        tx.commit().await?;
+
+        let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount;
+        let applied = if wrong { Applied::WrongAmount } else { Applied::Done };
+        let schedule = booking.map(|b| b.schedule_id).or(payment.schedule_id);
+        Ok(Tried::Applied(applied, schedule.filter(|_| state != payment.status)))
+    }
+}
+
+/// The receipt that pays a payment: the one it has, as long as there is money on it; else the first with money; else
+/// whichever it had.
+fn own_receipt<'a>(payment: &'a store::Locked, on_file: &'a [Charge]) -> Option<&'a str> {
+    let known = payment.receipt_id.as_deref();
+    let paying = |c: &&Charge| c.was_paid && c.amount == payment.amount;
+    on_file
+        .iter()
+        .filter(paying)
+        .find(|c| Some(c.receipt_id.as_str()) == known)
+        .or_else(|| on_file.iter().filter(paying).find(|c| c.is_live()))
+        .or_else(|| on_file.iter().find(paying))
+        .map(|c| c.receipt_id.as_str())
+        .or(known)
+}
+
+/// A payment whose facts have changed, under lock, with the booking it is linked to.
+struct Change<'a> {
+    orders: &'a Orders,
+    cause: &'a Cause,
+    payment: &'a store::Locked,
+    booking: Option<&'a bookings::store::Locked>,
+}
+
+impl Change<'_> {
+    /// Refunds every paid charge that isn't the payment's own: a second receipt, or another amount.
+    async fn return_what_is_not_ours(
+        &self,
+        tx: &mut MySqlConnection,
+        on_file: &[Charge],
+        own: Option<&str>,
+    ) -> sqlx::Result<()> {
+        for charge in on_file.iter().filter(|c| c.is_live() && Some(c.receipt_id.as_str()) != own) {
+            let reason = if charge.amount == self.payment.amount { reason::SURPLUS } else { reason::WRONG_AMOUNT };
+            let purpose = Purpose { payment_id: Some(self.payment.payment_id), booking_id: None, reason };
+            refunds::queue(tx, self.cause, &charge.receipt_id, purpose).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a new state of the payment asks for.
+    async fn follow(&self, tx: &mut MySqlConnection, state: PaymentStatus) -> sqlx::Result<()> {
+        let before = self.payment.status;
+        match (state.has_money(), before.has_money()) {
+            (true, false) => self.money_came(tx).await,
+            (false, true) => self.money_went(tx).await,
+            _ if state == PaymentStatus::Failed => self.declined(tx).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn money_came(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        if self.payment.status == PaymentStatus::Cancelled || self.payment.is_closed {
+            return refund(tx, self.cause, self.payment, reason::SURPLUS).await;
+        }
+        let Some(booking) = self.booking else {
+            // Its booking call is to come: the reservation waits for it.
+            if let Some(reservation) = self.payment.hold_id {
+                inventory::keep(tx, reservation).await?;
+            }
+            return Ok(());
+        };
+        let verdict = if booking.total == self.payment.amount {
+            bookings::accept_payment(self.orders, tx, self.cause, booking).await?
+        } else {
+            Verdict::TooLate
+        };
+        match verdict {
+            Verdict::Accepted => Ok(()),
+            Verdict::Surplus => refund(tx, self.cause, self.payment, reason::SURPLUS).await,
+            Verdict::TooLate => refund(tx, self.cause, self.payment, reason::TOO_LATE).await,
+        }
+    }
+
+    /// All of it went back. If that wasn't our doing, the booking it paid for is over, too.
+    async fn money_went(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        match self.booking {
+            Some(booking) if booking.status == BookingStatus::Confirmed => {
+                let others = store::lock_of_booking(tx, booking.booking_id).await?;
+                let still_paid = others
+                    .iter()
+                    .any(|p| p.payment_id != self.payment.payment_id && p.status.has_money() && !p.is_closed);
+                if still_paid { Ok(()) } else { bookings::reverse(tx, self.cause, booking).await }
+            }
+            Some(_) => Ok(()),
+            None => self.release_reservation(tx).await,
+        }
+    }
+
+    /// The card was declined: what was reserved for it is free at once.
+    async fn declined(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        if self.booking.is_none() { self.release_reservation(tx).await } else { Ok(()) }
+    }
+
+    async fn release_reservation(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        if let (Some(schedule_id), Some(reservation)) = (self.payment.schedule_id, self.payment.hold_id) {
+            let pool = Seats(schedule_id);
+            inventory::lock(tx, &pool).await?;
+            inventory::release(tx, &pool, reservation).await?;
+        }
+        Ok(())
+    }
+}

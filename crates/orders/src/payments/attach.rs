@@ -1,0 +1,212 @@
+//! Attaching: a client says which payment is which booking's. It overrules the booking call's guess, but nothing
+//! that is paid.
+
+use common::db;
+use common::events::{self, Cause, Subject};
+use serde_json::json;
+use sqlx::MySqlConnection;
+
+use super::{LinkedBy, PaymentStatus, refund, store};
+use crate::Orders;
+use crate::bookings::{self, BookingRef, BookingStatus, CancelReason, Verdict};
+use crate::refunds::reason;
+
+/// Why a payment can't be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There is no such payment, or it isn't the caller's.
+    #[error("there is no such payment")]
+    UnknownPayment,
+    /// There is no such booking, or it isn't the caller's.
+    #[error("there is no such booking")]
+    UnknownBooking,
+    /// The payment failed, or is being refunded.
+    #[error("the payment is closed")]
+    PaymentClosed,
+    /// The payment belongs to another booking for good.
+    #[error("the payment belongs to another booking")]
+    PaymentTaken,
+    /// The booking is paid by another payment; a paid one that was to be attached goes back.
+    #[error("the booking is paid already")]
+    BookingPaid,
+    /// The booking is cancelled, or can't take the payment any more; a paid one goes back.
+    #[error("the booking can't take a payment")]
+    BookingOver,
+    /// The payment is over another amount, or for another schedule.
+    #[error("the payment is not for this booking")]
+    Mismatch,
+    /// The database failed.
+    #[error("could not attach")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What one try came to.
+enum Tried {
+    Attached,
+    /// Refused, but with something to be kept: the surplus that goes back.
+    Refused(AttachError),
+    /// A link was changed while we locked.
+    Moved,
+}
+
+impl Orders {
+    /// Attaches the caller's payment `order_id` to the caller's booking. The same pair again changes nothing.
+    pub async fn attach(
+        &self,
+        cause: &Cause,
+        user_id: i64,
+        order_id: &str,
+        booking: &BookingRef,
+    ) -> Result<(), AttachError> {
+        loop {
+            match db::retry(|| self.attach_once(cause, user_id, order_id, booking)).await? {
+                Tried::Attached => return Ok(()),
+                Tried::Refused(error) => return Err(error),
+                Tried::Moved => {}
+            }
+        }
+    }
+
+    async fn attach_once(
+        &self,
+        cause: &Cause,
+        user_id: i64,
+        order_id: &str,
+        reference: &BookingRef,
+    ) -> Result<Tried, AttachError> {
+        let mut tx = self.db.begin().await?;
+        let found = store::find_by_order(&mut tx, order_id)
+            .await?
+            .filter(|p| p.owner == user_id)
+            .ok_or(AttachError::UnknownPayment)?;
+        let (booking_id, _) = bookings::store::find(&mut tx, reference)
+            .await?
+            .filter(|(_, owner)| *owner == user_id)
+            .ok_or(AttachError::UnknownBooking)?;
+
+        // Bookings first, then payments, each in the order of their ids.
+        let mut ids: Vec<i64> = found.booking_id.into_iter().chain([booking_id]).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut locked = Vec::new();
+        for id in ids {
+            locked.extend(bookings::store::lock(&mut tx, id).await?);
+        }
+        let booking = locked.iter().find(|b| b.booking_id == booking_id).ok_or(AttachError::UnknownBooking)?;
+        let linked = store::lock_of_booking(&mut tx, booking_id).await?;
+        let payment = store::lock(&mut tx, found.payment_id).await?.ok_or(AttachError::UnknownPayment)?;
+        if payment.booking_id != found.booking_id {
+            return Ok(Tried::Moved);
+        }
+
+        let case = Case { orders: self, cause, payment: &payment, booking, linked: &linked };
+        let tried = case.attach(&mut tx).await?;
+        tx.commit().await?;
+        Ok(tried)
+    }
+}
+
+/// A payment and a booking, under lock, with the payments that the booking has.
+struct Case<'a> {
+    orders: &'a Orders,
+    cause: &'a Cause,
+    payment: &'a store::Locked,
+    booking: &'a bookings::store::Locked,
+    linked: &'a [store::Locked],
+}
+
+impl Case<'_> {
+    async fn attach(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
+        let (payment, booking) = (self.payment, self.booking);
+        if payment.booking_id == Some(booking.booking_id) {
+            return Ok(Tried::Attached);
+        }
+        let movable = payment.booking_id.is_none()
+            || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
+        if !movable {
+            return Err(AttachError::PaymentTaken);
+        }
+        if payment.is_closed || matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Cancelled) {
+            return Err(AttachError::PaymentClosed);
+        }
+        if payment.amount != booking.total || payment.schedule_id.is_some_and(|id| id != booking.schedule_id) {
+            return Err(AttachError::Mismatch);
+        }
+        if self.linked.iter().any(|p| p.status.has_money()) {
+            return self.refuse(tx, reason::SURPLUS, AttachError::BookingPaid).await;
+        }
+        let expired =
+            booking.status == BookingStatus::Cancelled && booking.cancel_reason == Some(CancelReason::Expired);
+        let over = match booking.status {
+            BookingStatus::Cancelled => !(expired && payment.status.has_money()),
+            BookingStatus::Completed => true,
+            BookingStatus::Pending | BookingStatus::Confirmed => false,
+        };
+        if over {
+            return self.refuse(tx, reason::TOO_LATE, AttachError::BookingOver).await;
+        }
+        self.link(tx).await
+    }
+
+    /// Links the payment, lets the guess it replaces swap places with it, and confirms the booking if it is paid.
+    async fn link(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
+        let (payment, booking) = (self.payment, self.booking);
+        let mut reservation = payment.hold_id;
+        let mut elsewhere = payment.booking_id;
+        for guess in self.linked.iter().filter(|p| matches!(p.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach))) {
+            let to = elsewhere.take();
+            store::link(tx, guess.payment_id, to, to.map(|_| LinkedBy::Booking), reservation.take()).await?;
+            self.record(tx, guess.payment_id, "unlinked", Some(booking.booking_id), to).await?;
+        }
+        store::link(tx, payment.payment_id, Some(booking.booking_id), Some(LinkedBy::Attach), None).await?;
+        self.record(tx, payment.payment_id, "linked", payment.booking_id, Some(booking.booking_id)).await?;
+
+        if payment.status.has_money() && booking.status != BookingStatus::Confirmed {
+            return match bookings::accept_payment(self.orders, tx, self.cause, booking).await? {
+                Verdict::Accepted => {
+                    self.free(tx, reservation).await?;
+                    Ok(Tried::Attached)
+                }
+                Verdict::Surplus | Verdict::TooLate => {
+                    self.refuse(tx, reason::TOO_LATE, AttachError::BookingOver).await
+                }
+            };
+        }
+        if let Some(hold) = booking.hold_id.filter(|_| booking.status == BookingStatus::Pending) {
+            inventory::extend(tx, hold, self.orders.terms.pin).await?;
+        }
+        self.free(tx, reservation).await?;
+        Ok(Tried::Attached)
+    }
+
+    /// Gives back a reservation that nobody needs now: the booking has its own seats.
+    async fn free(&self, tx: &mut MySqlConnection, reservation: Option<inventory::HoldId>) -> sqlx::Result<()> {
+        if let Some(reservation) = reservation {
+            let pool = crate::seats::Seats(self.booking.schedule_id);
+            inventory::lock(tx, &pool).await?;
+            inventory::release(tx, &pool, reservation).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses; money that came for nothing goes back.
+    async fn refuse(&self, tx: &mut MySqlConnection, reason: &str, error: AttachError) -> Result<Tried, AttachError> {
+        if self.payment.status.has_money() {
+            refund(tx, self.cause, self.payment, reason).await?;
+            self.free(tx, self.payment.hold_id).await?;
+        }
+        Ok(Tried::Refused(error))
+    }
+
+    async fn record(
+        &self,
+        tx: &mut MySqlConnection,
+        payment_id: i64,
+        action: &'static str,
+        from: Option<i64>,
+        to: Option<i64>,
+    ) -> sqlx::Result<()> {
+        let (old, new) = (json!({ "booking_id": from }), json!({ "booking_id": to }));
+        events::record(tx, self.cause, Subject::Payment, payment_id, action, &old, &new).await
+    }
+}

@@ -1,0 +1,82 @@
+//! Finding out what nobody told us: payments that were never finished, and money that nobody booked for.
+
+use common::db;
+use common::events::{self, Cause, Subject};
+use serde_json::json;
+
+use super::{PaymentStatus, refund, store};
+use crate::Orders;
+use crate::charges::Facts;
+use crate::refunds::reason;
+use crate::seats::Seats;
+
+impl Orders {
+    /// Asks the provider about at most `limit` payments that nobody finished. What it knows is applied; what it
+    /// definitely knows nothing of has expired; what it can't tell is asked again later. Answers whether there was
+    /// anything to do.
+    pub async fn ask_about_payments_once(&self, limit: u32) -> sqlx::Result<bool> {
+        let Some(provider) = &self.provider else { return Ok(false) };
+        let terms = self.terms;
+        let mut connection = self.db.acquire().await?;
+        let unfinished =
+            store::to_ask_about(&mut connection, terms.reconcile_after, terms.reconcile_interval, limit).await?;
+        drop(connection);
+        let mut worked = false;
+        for (payment_id, order_id) in unfinished {
+            if !store::take_to_ask(&mut *self.db.acquire().await?, payment_id, terms.reconcile_interval).await? {
+                continue;
+            }
+            worked = true;
+            match provider.order(&order_id).await {
+                Ok(receipts) => {
+                    let facts: Vec<Facts> = receipts.iter().map(Facts::from).collect();
+                    for facts in &facts {
+                        self.apply(&Cause::provider(None), facts).await?;
+                    }
+                    db::retry(|| self.expire_payment(payment_id)).await?;
+                }
+                Err(error) => tracing::warn!(payment_id, %error, "the provider couldn't tell about a payment"),
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Nobody will finish this payment, as far as the provider knows. A late success still counts.
+    async fn expire_payment(&self, payment_id: i64) -> sqlx::Result<()> {
+        let mut tx = self.db.begin().await?;
+        let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(|p| p.status == PaymentStatus::Requested)
+        else {
+            return Ok(());
+        };
+        store::set_status(&mut tx, payment_id, PaymentStatus::Expired, None).await?;
+        let (old, new) = (json!({ "status": payment.status }), json!({ "status": PaymentStatus::Expired }));
+        events::record(&mut tx, &Cause::system(), Subject::Payment, payment_id, "expired", &old, &new).await?;
+        tx.commit().await
+    }
+
+    /// Refunds at most `limit` payments that are paid and that nobody booked for in time. Answers whether there was
+    /// anything to do.
+    pub async fn refund_unbooked_once(&self, limit: u32) -> sqlx::Result<bool> {
+        let unbooked = store::unbooked(&mut *self.db.acquire().await?, self.terms.reconcile_after, limit).await?;
+        for payment_id in &unbooked {
+            if let Some(schedule_id) = db::retry(|| self.refund_unbooked(*payment_id)).await? {
+                self.seats_changed(schedule_id).await;
+            }
+        }
+        Ok(!unbooked.is_empty())
+    }
+
+    async fn refund_unbooked(&self, payment_id: i64) -> sqlx::Result<Option<i64>> {
+        let mut tx = self.db.begin().await?;
+        let waits = |p: &store::Locked| p.status.has_money() && p.booking_id.is_none() && !p.is_closed;
+        let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(waits) else { return Ok(None) };
+        refund(&mut tx, &Cause::system(), &payment, reason::UNBOOKED).await?;
+        if let (Some(schedule_id), Some(reservation)) = (payment.schedule_id, payment.hold_id) {
+            let pool = Seats(schedule_id);
+            inventory::lock(&mut tx, &pool).await?;
+            inventory::release(&mut tx, &pool, reservation).await?;
+        }
+        tx.commit().await?;
+        Ok(payment.schedule_id)
+    }
+}

@@ -1,0 +1,386 @@
+//! The SQL of payments and of the provider's events.
+
+use chrono::TimeDelta;
+use common::money::Money;
+use inventory::HoldId;
+use sqlx::MySqlConnection;
+use uuid::Uuid;
+
+use super::{LinkedBy, Method, PaymentStatus, Processor};
+use crate::charges::{Facts, Outcome};
+
+/// A payment as it stands while this transaction holds its row.
+#[derive(Clone, Debug)]
+pub(crate) struct Locked {
+    pub(crate) payment_id: i64,
+    pub(crate) booking_id: Option<i64>,
+    pub(crate) schedule_id: Option<i64>,
+    pub(crate) amount: Money,
+    pub(crate) unit_price: Option<Money>,
+    pub(crate) status: PaymentStatus,
+    pub(crate) receipt_id: Option<String>,
+    pub(crate) hold_id: Option<HoldId>,
+    pub(crate) linked_by: Option<LinkedBy>,
+    pub(crate) is_closed: bool,
+    pub(crate) is_recent: bool,
+}
+
+/// Selects payments to lock; `$memory` seconds is how long one is recent.
+macro_rules! select_locked {
+    ($connection:expr, $memory:expr, $rest:literal, $($argument:expr),*) => {
+        sqlx::query!(
+            r#"select payment_id, booking_id, schedule_id, amount, unit_price,
+                      status as "status: PaymentStatus", bootpay_receipt_id, hold_id as "hold_id: Uuid",
+                      linked_by as "linked_by: LinkedBy", (closed_at is not null) as "is_closed!: bool",
+                      (created_at >= now(6) - interval ? second) as "is_recent!: bool"
+               from payments "# + $rest,
+            $memory,
+            $($argument),*
+        )
+        .fetch_all($connection)
+        .await
+        .map(|rows| {
+            rows.into_iter()
+                .map(|row| Locked {
+                    payment_id: row.payment_id,
+                    booking_id: row.booking_id,
+                    schedule_id: row.schedule_id,
+                    amount: Money::won(row.amount.into()),
+                    unit_price: row.unit_price.map(|won| Money::won(won.into())),
+                    status: row.status,
+                    receipt_id: row.bootpay_receipt_id,
+                    hold_id: row.hold_id.map(HoldId::from),
+                    linked_by: row.linked_by,
+                    is_closed: row.is_closed,
+                    is_recent: row.is_recent,
+                })
+                .collect::<Vec<_>>()
+        })
+    };
+}
+
+/// Locks a payment until the transaction ends.
+pub(crate) async fn lock(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<Option<Locked>> {
+    Ok(select_locked!(connection, 0, "where payment_id = ? for update", payment_id)?.pop())
+}
+
+/// Locks the payments linked to a booking, in the order of their ids.
+pub(crate) async fn lock_of_booking(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Locked>> {
+    select_locked!(connection, 0, "where booking_id = ? order by payment_id for update", booking_id)
+}
+
+/// Locks a person's unlinked payments for so many seats of a schedule, newest first.
+pub(super) async fn lock_unlinked(
+    connection: &mut MySqlConnection,
+    user_id: i64,
+    schedule_id: i64,
+    quantity: u32,
+    memory: TimeDelta,
+) -> sqlx::Result<Vec<Locked>> {
+    select_locked!(
+        connection,
+        memory.num_seconds(),
+        "where user_id = ? and schedule_id = ? and quantity = ? and booking_id is null order by payment_id desc for update",
+        user_id,
+        schedule_id,
+        quantity
+    )
+}
+
+/// The order ids of a person's unlinked, unfinished payments for so many seats of a schedule, newest first; none if
+/// one of them is known to be paid.
+pub(super) async fn unfinished_orders(
+    connection: &mut MySqlConnection,
+    user_id: i64,
+    schedule_id: i64,
+    quantity: u32,
+    memory: TimeDelta,
+) -> sqlx::Result<Vec<String>> {
+    let rows = sqlx::query!(
+        r#"select order_id, status as "status: PaymentStatus" from payments
+           where user_id = ? and schedule_id = ? and quantity = ? and booking_id is null and closed_at is null
+             and created_at >= now(6) - interval ? second and status in ('REQUESTED', 'PAID')
+           order by payment_id desc"#,
+        user_id,
+        schedule_id,
+        quantity,
+        memory.num_seconds(),
+    )
+    .fetch_all(connection)
+    .await?;
+    if rows.iter().any(|row| row.status == PaymentStatus::Paid) {
+        return Ok(Vec::new());
+    }
+    Ok(rows.into_iter().filter_map(|row| row.order_id).collect())
+}
+
+/// How many payments for a schedule a person has begun of late without paying any of them.
+pub(super) async fn unpaid_of(
+    connection: &mut MySqlConnection,
+    user_id: i64,
+    schedule_id: i64,
+    memory: TimeDelta,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "select count(*) from payments
+         where user_id = ? and schedule_id = ? and status in ('REQUESTED', 'FAILED', 'EXPIRED') and booking_id is null
+           and created_at >= now(6) - interval ? second",
+        user_id,
+        schedule_id,
+        memory.num_seconds(),
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// What a new payment's row is made of.
+pub(super) struct NewRow<'a> {
+    pub(super) user_id: i64,
+    pub(super) booking_id: Option<i64>,
+    pub(super) schedule_id: Option<i64>,
+    pub(super) method: Method,
+    pub(super) processor: Processor,
+    pub(super) amount: Money,
+    pub(super) quantity: Option<i64>,
+    pub(super) unit_price: Option<Money>,
+    pub(super) order_id: &'a str,
+    pub(super) order_name: &'a str,
+    pub(super) hold_id: Option<HoldId>,
+}
+
+pub(super) async fn insert(connection: &mut MySqlConnection, row: &NewRow<'_>) -> sqlx::Result<i64> {
+    let done = sqlx::query!(
+        "insert into payments (
+             user_id, booking_id, schedule_id, method, provider, amount, quantity, unit_price, order_id, order_name, hold_id, linked_by)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row.user_id,
+        row.booking_id,
+        row.schedule_id,
+        row.method,
+        row.processor,
+        row.amount.as_won(),
+        row.quantity,
+        row.unit_price.map(Money::as_won),
+        row.order_id,
+        row.order_name,
+        row.hold_id.map(Uuid::from),
+        row.booking_id.map(|_| LinkedBy::Init),
+    )
+    .execute(connection)
+    .await?;
+    Ok(i64::try_from(done.last_insert_id()).unwrap_or_default())
+}
+
+/// Ties a locked payment to a booking, or unties it. `hold_id` is the reservation it keeps.
+pub(super) async fn link(
+    connection: &mut MySqlConnection,
+    payment_id: i64,
+    booking_id: Option<i64>,
+    linked_by: Option<LinkedBy>,
+    hold_id: Option<HoldId>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update payments set booking_id = ?, linked_by = ?, hold_id = ? where payment_id = ?",
+        booking_id,
+        linked_by,
+        hold_id.map(Uuid::from),
+        payment_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Writes down where a locked payment stands, and the receipt that is its own if it has none yet.
+pub(super) async fn set_status(
+    connection: &mut MySqlConnection,
+    payment_id: i64,
+    status: PaymentStatus,
+    receipt_id: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update payments
+         set status = ?, bootpay_receipt_id = coalesce(bootpay_receipt_id, ?),
+             paid_at = if(? in ('PAID', 'PARTIALLY_REFUNDED'), coalesce(paid_at, now(6)), paid_at)
+         where payment_id = ?",
+        status,
+        receipt_id,
+        status,
+        payment_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// From now on a locked payment can be neither booked nor attached.
+pub(super) async fn close(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<()> {
+    sqlx::query!("update payments set closed_at = coalesce(closed_at, now(6)) where payment_id = ?", payment_id)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// The payment of an order id, and the booking it is linked to.
+pub(super) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
+    let row = sqlx::query!("select payment_id, user_id, booking_id from payments where order_id = ?", order_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| Found { payment_id: row.payment_id, owner: row.user_id, booking_id: row.booking_id }))
+}
+
+/// A payment as found before anything is locked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) payment_id: i64,
+    pub(super) owner: i64,
+    pub(super) booking_id: Option<i64>,
+}
+
+/// The payments that nobody finished and the provider should be asked about: begun long ago, or linked to a booking
+/// whose time is over.
+pub(super) async fn to_ask_about(
+    connection: &mut MySqlConnection,
+    after: TimeDelta,
+    interval: TimeDelta,
+    limit: u32,
+) -> sqlx::Result<Vec<(i64, String)>> {
+    let rows = sqlx::query!(
+        r#"select p.payment_id, p.order_id as "order_id!" from payments p
+           left join bookings b on b.booking_id = p.booking_id
+           where p.status = 'REQUESTED' and p.order_id is not null
+             and (p.checked_at is null or p.checked_at <= now(6) - interval ? second)
+             and (p.created_at <= now(6) - interval ? second or (b.status = 'PENDING' and b.payment_due_at <= now(6)))
+           order by p.checked_at limit ?"#,
+        interval.num_seconds(),
+        after.num_seconds(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.payment_id, row.order_id)).collect())
+}
+
+/// Takes a payment to ask the provider about; false if somebody else did.
+pub(super) async fn take_to_ask(
+    connection: &mut MySqlConnection,
+    payment_id: i64,
+    interval: TimeDelta,
+) -> sqlx::Result<bool> {
+    let taken = sqlx::query!(
+        "update payments set checked_at = now(6)
+         where payment_id = ? and (checked_at is null or checked_at <= now(6) - interval ? second)",
+        payment_id,
+        interval.num_seconds(),
+    );
+    Ok(taken.execute(connection).await?.rows_affected() == 1)
+}
+
+/// The payments that are paid and that nobody booked for, long enough.
+pub(super) async fn unbooked(connection: &mut MySqlConnection, after: TimeDelta, limit: u32) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select payment_id from payments
+         where status in ('PAID', 'PARTIALLY_REFUNDED') and booking_id is null and closed_at is null
+           and paid_at <= now(6) - interval ? second
+         order by paid_at limit ?",
+        after.num_seconds(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A message of the provider that is kept until its order appears.
+#[derive(Clone, Debug)]
+pub(super) struct KeptEvent {
+    pub(super) key: String,
+    pub(super) facts: Facts,
+}
+
+/// Keeps a message. Answers whether an equal one was applied before.
+pub(super) async fn keep_event(
+    connection: &mut MySqlConnection,
+    event_id: Uuid,
+    key: &str,
+    facts: &Facts,
+    payload: &str,
+) -> sqlx::Result<bool> {
+    sqlx::query!(
+        "insert into provider_events (event_id, event_key, order_id, receipt_id, amount, cancelled, outcome, raw_status, payload)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         on duplicate key update received_at = received_at",
+        event_id,
+        key,
+        facts.order_id,
+        facts.receipt_id,
+        facts.amount.as_won(),
+        facts.cancelled.as_won(),
+        facts.outcome,
+        facts.raw_status,
+        payload,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar!(
+        r#"select (applied_at is not null) as "applied!: bool" from provider_events where event_key = ?"#,
+        key,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+pub(super) async fn mark_applied(connection: &mut MySqlConnection, key: &str) -> sqlx::Result<()> {
+    sqlx::query!("update provider_events set applied_at = coalesce(applied_at, now(6)) where event_key = ?", key)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Selects kept messages that are still to be applied.
+macro_rules! select_kept {
+    ($connection:expr, $rest:literal, $($argument:expr),*) => {
+        sqlx::query!(
+            r#"select e.event_key, e.order_id, e.receipt_id, e.amount, e.cancelled, e.outcome as "outcome: Outcome", e.raw_status
+               from provider_events e where e.applied_at is null and "# + $rest,
+            $($argument),*
+        )
+        .fetch_all($connection)
+        .await
+        .map(|rows| {
+            rows.into_iter()
+                .map(|row| KeptEvent {
+                    key: row.event_key,
+                    facts: Facts {
+                        receipt_id: row.receipt_id,
+                        order_id: row.order_id,
+                        amount: Money::won(row.amount.into()),
+                        cancelled: Money::won(row.cancelled.into()),
+                        outcome: row.outcome,
+                        raw_status: row.raw_status,
+                    },
+                })
+                .collect()
+        })
+    };
+}
+
+pub(super) async fn kept_for(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Vec<KeptEvent>> {
+    select_kept!(connection, "e.order_id = ? order by e.received_at", order_id)
+}
+
+pub(super) async fn kept_and_known(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<KeptEvent>> {
+    select_kept!(
+        connection,
+        "exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
+        limit
+    )
+}
+
+pub(super) async fn kept_and_unknown(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<KeptEvent>> {
+    select_kept!(
+        connection,
+        "e.received_at <= now(6) - interval 1 hour
+         and not exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
+        limit
+    )
+}

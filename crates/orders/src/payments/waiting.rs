@@ -1,0 +1,128 @@
+//! Pay first, book after: the browser client pays for an order and then books without naming it. So a booking call
+//! looks for the caller's own payment that waits for exactly this.
+
+use common::events::{self, Cause, Subject};
+use common::money::Money;
+use inventory::HoldId;
+use serde_json::json;
+use sqlx::MySqlConnection;
+
+use super::{LinkedBy, PaymentStatus, store};
+use crate::Orders;
+use crate::bookings::{self, NewBooking, Verdict};
+
+/// How many unfinished orders a booking call asks the provider about: the newest.
+const ASKED_ABOUT: usize = 3;
+
+/// A payment that waits for its booking.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingPayment {
+    pub(crate) payment_id: i64,
+    pub(crate) is_paid: bool,
+    pub(crate) unit_price: Option<Money>,
+    pub(crate) hold_id: Option<HoldId>,
+}
+
+/// What a booking call finds.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiting {
+    /// A payment that waits.
+    Open(WaitingPayment),
+    /// Only payments that failed or are being refunded.
+    OnlyClosed,
+    /// Nothing: an ordinary booking, to be paid after.
+    None,
+}
+
+/// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and total,
+/// begun within `memory`. A paid one is preferred, then the newest.
+pub(crate) async fn lock_waiting(
+    connection: &mut MySqlConnection,
+    new: &NewBooking,
+    memory: chrono::TimeDelta,
+) -> sqlx::Result<Waiting> {
+    let mut payments = store::lock_unlinked(connection, new.user_id, new.schedule_id, new.quantity(), memory).await?;
+    payments.retain(|p| p.is_recent && new.total.is_none_or(|total| total == p.amount));
+    let open = |p: &&store::Locked| !p.is_closed && matches!(p.status, PaymentStatus::Paid | PaymentStatus::Requested);
+    let chosen =
+        payments.iter().filter(open).find(|p| p.status == PaymentStatus::Paid).or_else(|| payments.iter().find(open));
+    Ok(match chosen {
+        Some(payment) => Waiting::Open(WaitingPayment {
+            payment_id: payment.payment_id,
+            is_paid: payment.status == PaymentStatus::Paid,
+            unit_price: payment.unit_price,
+            hold_id: payment.hold_id,
+        }),
+        None if payments.is_empty() => Waiting::None,
+        None => Waiting::OnlyClosed,
+    })
+}
+
+/// Ties a payment that waited to the booking made for it, which has taken over its reservation.
+pub(crate) async fn link_waiting(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    payment: &WaitingPayment,
+    booking_id: i64,
+) -> sqlx::Result<()> {
+    store::link(connection, payment.payment_id, Some(booking_id), Some(LinkedBy::Booking), None).await?;
+    let new = json!({ "booking_id": booking_id, "linked_by": LinkedBy::Booking });
+    events::record(connection, cause, Subject::Payment, payment.payment_id, "linked", &(), &new).await
+}
+
+/// The same booking was called for twice. If it still waits for its payment and the caller has one that is paid,
+/// that one takes the place of the guess.
+pub(crate) async fn take_up_paid(
+    orders: &Orders,
+    cause: &Cause,
+    new: &NewBooking,
+    booking_id: i64,
+) -> sqlx::Result<()> {
+    let mut tx = orders.db.begin().await?;
+    let Some(booking) = bookings::store::lock(&mut tx, booking_id).await? else { return Ok(()) };
+    if !booking.is_payable() {
+        return Ok(());
+    }
+    let linked = store::lock_of_booking(&mut tx, booking_id).await?;
+    let Waiting::Open(payment) = lock_waiting(&mut tx, new, orders.terms.memory).await? else { return Ok(()) };
+    if !payment.is_paid || linked.iter().any(|p| p.status.has_money()) {
+        return Ok(());
+    }
+    // The guesses give way, and keep the reservation that the paid one no longer needs.
+    let mut reservation = payment.hold_id;
+    for guess in linked.iter().filter(|p| p.linked_by == Some(LinkedBy::Booking)) {
+        store::link(&mut tx, guess.payment_id, None, None, reservation.take()).await?;
+    }
+    link_waiting(&mut tx, cause, &payment, booking_id).await?;
+    if bookings::accept_payment(orders, &mut tx, cause, &booking).await? == Verdict::Accepted {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+impl Orders {
+    /// Asks the provider about the caller's unfinished payments for this booking, unless one is known to be paid:
+    /// its webhook may be on its way still. What it can't tell is left to the webhook.
+    pub(crate) async fn ask_about_waiting_payments(&self, new: &NewBooking) -> sqlx::Result<()> {
+        let Some(provider) = &self.provider else { return Ok(()) };
+        let orders = {
+            let mut connection = self.db.acquire().await?;
+            store::unfinished_orders(&mut connection, new.user_id, new.schedule_id, new.quantity(), self.terms.memory)
+                .await?
+        };
+        let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
+        for answer in futures_util::future::join_all(asked).await {
+            match answer {
+                Ok(receipts) => {
+                    for receipt in &receipts {
+                        self.apply(&Cause::provider(None), &receipt.into()).await?;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the provider couldn't tell about a payment that waits for its booking");
+                }
+            }
+        }
+        Ok(())
+    }
+}

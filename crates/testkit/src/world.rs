@@ -1,0 +1,118 @@
+//! The world a test runs in.
+//!
+//! It panics when it can't be made: a test without it has nothing to say.
+#![expect(clippy::missing_panics_doc, reason = "said once, for all of them")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use common::auth::{Role, Tokens};
+use common::cache::Cache;
+use common::chance::Chance;
+use common::clock::Clock;
+use common::config::Redis;
+use common::db;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{Executor, MySqlConnection, MySqlPool};
+
+/// A database, a cache and a clock that no other test shares.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The test's own database, migrated, with connections prepared as in production.
+    pub db: MySqlPool,
+    /// The shared Redis, under a prefix of this test's own.
+    pub cache: Cache,
+    /// What time services think it is. Starts at the real time; [`World::pass`] moves it.
+    pub clock: Clock,
+    /// Chance that repeats itself.
+    pub chance: Chance,
+    /// Signs sessions the services accept.
+    pub tokens: Tokens,
+    /// Seconds by which the database's time is ahead of the machine's.
+    ahead: Arc<AtomicI64>,
+}
+
+impl World {
+    /// The world around the database of `#[sqlx::test]`, with room for races: up to `connections` at once.
+    pub fn with_connections(database: MySqlConnectOptions, connections: u32) -> Self {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let (on_connect, on_acquire) = (Arc::clone(&ahead), Arc::clone(&ahead));
+        let db = MySqlPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(30))
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let ahead = Arc::clone(&on_connect);
+                Box::pin(async move {
+                    db::prepare(connection).await?;
+                    set_time(connection, &ahead).await
+                })
+            })
+            .before_acquire(move |connection, _| {
+                let ahead = Arc::clone(&on_acquire);
+                Box::pin(async move { set_time(connection, &ahead).await.map(|()| true) })
+            })
+            .connect_lazy_with(database);
+        let clock = Clock::fixed(Clock::system().now());
+        let prefix = format!("test:{}:", uuid::Uuid::new_v4().simple());
+        Self {
+            db,
+            cache: Cache::new(&redis()).expect("REDIS_HOST and REDIS_PORT name a Redis").with_prefix(&prefix),
+            tokens: Tokens::new(&"a-key-for-tests-that-nobody-else-uses".into(), clock.clone()),
+            clock,
+            chance: Chance::system(),
+            ahead,
+        }
+    }
+
+    /// The world around the database of `#[sqlx::test]`.
+    pub fn new(database: MySqlConnectOptions) -> Self {
+        Self::with_connections(database, 16)
+    }
+
+    /// Lets time pass, for the services and for the database alike. Connections in use learn it when next acquired.
+    pub fn pass(&self, time: TimeDelta) {
+        self.ahead.fetch_add(time.num_seconds(), Ordering::SeqCst);
+        self.clock.advance(time);
+    }
+
+    /// The current time of this world.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The calendar day `days` from today in Seoul.
+    pub fn day(&self, days: i64) -> NaiveDate {
+        self.clock.today_in_seoul() + TimeDelta::days(days)
+    }
+
+    /// A session for account `user_id`.
+    pub fn token(&self, user_id: i64) -> String {
+        self.tokens.issue(user_id, Role::User).expect("a token")
+    }
+}
+
+async fn set_time(connection: &mut MySqlConnection, ahead: &AtomicI64) -> sqlx::Result<()> {
+    let seconds = ahead.load(Ordering::SeqCst);
+    let statement = if seconds == 0 {
+        "set timestamp = default".to_owned()
+    } else {
+        let now = Clock::system().now() + TimeDelta::seconds(seconds);
+        format!("set timestamp = {}.{:06}", now.timestamp(), now.timestamp_subsec_micros())
+    };
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.map(drop)
+}
+
+/// The Redis that the environment names.
+fn redis() -> Redis {
+    let variables = common::config::environment();
+    Redis {
+        host: Some(variables.get("REDIS_HOST").cloned().unwrap_or_else(|| "127.0.0.1".to_owned())),
+        port: variables.get("REDIS_PORT").and_then(|p| p.parse().ok()).unwrap_or(6379),
+        db: 0,
+        password: variables.get("REDIS_PASSWORD").map(|p| p.as_str().into()),
+        ssl: false,
+    }
+}
