@@ -8,6 +8,7 @@
 
 pub mod bookings;
 pub mod charges;
+pub mod config;
 pub mod payments;
 pub mod refunds;
 mod seats;

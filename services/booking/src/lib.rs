@@ -1,1 +1,127 @@
-//! P.
+//! Booking service: bookings, their passengers and seats.
+//!
+//! What a booking is and may become is decided in [`orders`]; here is how the world asks for it. The service also
+//! runs the jobs that write down what has expired.
+
+mod book;
+mod cancel;
+mod config;
+mod detail;
+mod health;
+mod list;
+mod seats;
+mod shape;
+mod store;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use common::auth::Tokens;
+use common::cache::Cache;
+use common::chance::Chance;
+use common::clock::Clock;
+use common::config::{Http, Telemetry};
+use common::health::Dependencies;
+use common::http::openapi::{self, Bearer};
+use common::service::{Running, Service, StartError};
+use common::{db, jobs};
+use orders::Orders;
+use sqlx::MySqlPool;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use config::Settings;
+
+/// What the handlers work with.
+#[derive(Clone, Debug, FromRef)]
+pub struct App {
+    /// Where bookings are made.
+    pub orders: Orders,
+    /// The truth.
+    pub db: MySqlPool,
+    /// Who is asking.
+    pub tokens: Tokens,
+    /// What day it is.
+    pub clock: Clock,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(title = "CloudJet booking service", description = "Bookings, passengers and seats."), modifiers(&Bearer))]
+struct Description;
+
+/// The public routes and their description. A route that isn't described can't be added.
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(book::book, list::list))
+        .routes(routes!(detail::detail))
+        .routes(routes!(cancel::cancel))
+        .routes(routes!(seats::occupied_seats))
+        .routes(routes!(health::health))
+}
+
+/// The public routes, and their description at `/openapi.json`.
+pub fn router(app: App) -> Router {
+    openapi::serve(api(), app)
+}
+
+/// The service.
+#[derive(Clone, Copy, Debug)]
+pub struct Booking;
+
+impl Service for Booking {
+    type Settings = Settings;
+
+    const NAME: &'static str = "booking-service";
+
+    fn port(settings: &Settings) -> u16 {
+        settings.port
+    }
+
+    fn shared(settings: &Settings) -> (&Http, &Telemetry) {
+        (&settings.http, &settings.telemetry)
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        api().into_openapi()
+    }
+
+    fn build(settings: Settings) -> Result<Running, StartError> {
+        let clock = Clock::system();
+        let db = db::pool(&settings.database);
+        let cache = Cache::new(&settings.redis)?;
+        let orders = Orders {
+            db: db.clone(),
+            cache: cache.clone(),
+            clock: clock.clone(),
+            chance: Chance::system(),
+            provider: settings.provider.client()?,
+            terms: settings.terms.terms(),
+        };
+        let (bookings, seats) = (orders.clone(), orders.clone());
+        let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
+        let app = App { orders, db: db.clone(), tokens, clock };
+        Ok(Running {
+            router: router(app),
+            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            ..Running::default()
+        }
+        .job(|stop| jobs::every(TIDYING, "expire bookings", stop, move || expire_bookings(bookings.clone())))
+        .job(|stop| jobs::every(TIDYING, "give back seats", stop, move || give_back_seats(seats.clone()))))
+    }
+}
+
+/// How often what has expired is looked for. Nobody waits for it: what has lapsed is free before it is tidied.
+const TIDYING: Duration = Duration::from_secs(5);
+
+/// How much is tidied at a time.
+const AT_A_TIME: u32 = 100;
+
+async fn expire_bookings(orders: Orders) -> sqlx::Result<bool> {
+    orders.expire_bookings_once(AT_A_TIME).await
+}
+
+async fn give_back_seats(orders: Orders) -> sqlx::Result<bool> {
+    orders.sweep_seats_once(AT_A_TIME).await
+}

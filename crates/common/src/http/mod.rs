@@ -4,6 +4,7 @@ pub mod cors;
 mod envelope;
 mod extract;
 mod linger;
+pub mod openapi;
 pub mod wire;
 
 pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};

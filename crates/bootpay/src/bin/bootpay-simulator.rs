@@ -1,0 +1,84 @@
+//! The payment provider on your own machine: `bootpay-simulator --help`.
+//!
+//! It listens on 127.0.0.1 only: whoever reaches it can make payments of nothing.
+
+use std::io::IsTerminal;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bootpay::simulator::{Config, Simulator, serve};
+use clap::Parser;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+/// Simulates the payment provider Bootpay for development and tests.
+///
+/// It speaks Bootpay's REST API under /v2 (point BOOTPAY_API_URL of the services there), has knobs for tests under
+/// /simulator, and a page to approve or decline payments by hand at /.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Settings {
+    /// The port to listen on, on 127.0.0.1.
+    #[arg(long, env = "BOOTPAY_SIMULATOR_PORT", default_value_t = 5010)]
+    port: u16,
+
+    /// A JSON file to keep the receipts in, so that they survive a restart. In memory only if not given.
+    #[arg(long, env = "BOOTPAY_SIMULATOR_STATE", value_name = "FILE")]
+    state: Option<PathBuf>,
+
+    /// Where webhooks go, for example http://127.0.0.1:5005/api/payments/webhook. Nowhere if not given.
+    #[arg(long, env = "BOOTPAY_WEBHOOK_URL", value_name = "URL")]
+    webhook_url: Option<String>,
+
+    /// The REST application id that the services identify themselves with.
+    #[arg(long, env = "BOOTPAY_REST_APPLICATION_ID", value_name = "ID")]
+    rest_application_id: String,
+
+    /// The private key that belongs to it; also signs webhooks where that is asked for.
+    #[arg(long, env = "BOOTPAY_PRIVATE_KEY", value_name = "KEY", hide_env_values = true)]
+    private_key: SecretString,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::stdout().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).init();
+
+    match run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            // One line, with its causes: a backtrace of a busy port helps nobody.
+            error!("{problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    // Both are asked for before the port is open, so that a stop that comes early isn't missed.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    let mut config = Config::new(settings.rest_application_id, settings.private_key);
+    config.webhook_url = settings.webhook_url.filter(|url| !url.is_empty());
+    config.state_file = settings.state.filter(|path| !path.as_os_str().is_empty());
+    let simulator = Simulator::new(config)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))
+        .await
+        .with_context(|| format!("can't listen on port {}", settings.port))?;
+
+    info!(address = %listener.local_addr()?, receipts = simulator.receipts().len(), "listening");
+    tokio::select! {
+        served = serve(listener, simulator) => served.context("the server stopped")?,
+        _ = terminate.recv() => info!("stopping: SIGTERM"),
+        _ = interrupt.recv() => info!("stopping: Ctrl-C"),
+    }
+    Ok(())
+}

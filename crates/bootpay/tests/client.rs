@@ -1,0 +1,346 @@
+//! The client against the simulator, over real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic as tests may")]
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bootpay::simulator::{self, Operation, Outage, Outcome, Payment, Running, Simulator, Trouble};
+use bootpay::{Cancel, Client, Config, Error, Receipt, ReceiptId, Status};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const ID: &str = "rest-application";
+const KEY: &str = "private-key";
+
+async fn provider() -> Running {
+    let config = simulator::Config::new(ID, SecretString::from(KEY));
+    Simulator::new(config).unwrap().spawn().await.unwrap()
+}
+
+fn config(api_url: String) -> Config {
+    Config::new(api_url, ID, SecretString::from(KEY))
+}
+
+async fn provider_and_client() -> (Running, Client) {
+    let provider = provider().await;
+    let client = Client::new(config(provider.api_url())).unwrap();
+    (provider, client)
+}
+
+/// A client that gives up soon.
+fn hasty(provider: &Running) -> Client {
+    let soon = Duration::from_millis(300);
+    Client::new(Config { timeout: soon, cancel_timeout: soon, ..config(provider.api_url()) }).unwrap()
+}
+
+fn cancel(receipt_id: &ReceiptId, cancel_id: &str, price: i64) -> Cancel {
+    Cancel {
+        receipt_id: receipt_id.clone(),
+        cancel_id: cancel_id.to_owned(),
+        price,
+        username: "CloudJet".to_owned(),
+        message: "booking cancelled".to_owned(),
+    }
+}
+
+async fn look_up(client: &Client, receipt_id: &ReceiptId) -> Receipt {
+    client.receipt(receipt_id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn looks_up_a_payment_and_its_order() {
+    let (provider, client) = provider_and_client().await;
+    let declined = Payment { outcome: Outcome::Decline, ..Payment::new("CJ-1", 50_000) };
+    let declined = provider.pay(declined).await.unwrap();
+    let paid = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap();
+    provider.pay(Payment::new("CJ-2", 70_000)).await.unwrap();
+
+    let receipt = look_up(&client, &paid.receipt_id).await;
+    assert_eq!(receipt.receipt_id, paid.receipt_id);
+    assert_eq!(receipt.order_id, "CJ-1");
+    assert_eq!((receipt.price, receipt.cancelled_price), (50_000, 0));
+    assert_eq!(receipt.status, Status::Paid);
+    assert!(receipt.purchased_at.is_some() && receipt.cancelled_at.is_none());
+
+    let order = client.order("CJ-1").await.unwrap();
+    let found: Vec<_> = order.iter().map(|receipt| (&receipt.receipt_id, receipt.status)).collect();
+    assert_eq!(found, [(&declined.receipt_id, Status::ApprovalFailed), (&paid.receipt_id, Status::Paid)]);
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_no_error() {
+    let (_provider, client) = provider_and_client().await;
+
+    for id in ["624c1c5c1fc19202e4746ce5", "a/b", "../request/token", "%2e%2e"] {
+        let id = ReceiptId::parse(id).unwrap();
+        assert_eq!(client.receipt(&id).await.unwrap(), None, "{id}");
+    }
+    for order in ["CJ-0", "", "..", "주문 1"] {
+        assert_eq!(client.order(order).await.unwrap(), [], "{order}");
+    }
+}
+
+#[tokio::test]
+async fn confirms_what_waits_for_it_once() {
+    let (provider, client) = provider_and_client().await;
+    let payment = Payment { outcome: Outcome::Separate, ..Payment::new("CJ-1", 50_000) };
+    let id = provider.pay(payment).await.unwrap().receipt_id;
+    assert_eq!(look_up(&client, &id).await.status, Status::AwaitingApproval);
+
+    let confirmed = client.confirm(&id).await.unwrap();
+    assert_eq!(confirmed.status, Status::Paid);
+
+    let again = client.confirm(&id).await.unwrap_err();
+    assert_eq!(again.code(), Some("RC_NOT_CONFIRM_READY"));
+    assert!(again.is_definite());
+}
+
+#[tokio::test]
+async fn cancels_in_parts_up_to_the_price() {
+    let (provider, client) = provider_and_client().await;
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+
+    let part = client.cancel(&cancel(&id, "refund-1", 20_000)).await.unwrap();
+    assert_eq!((part.status, part.cancelled_price), (Status::Cancelled, 20_000));
+    assert!(!part.is_fully_cancelled());
+
+    let too_much = client.cancel(&cancel(&id, "refund-2", 30_001)).await.unwrap_err();
+    assert!(matches!(too_much, Error::Refused { status: 400, .. }), "{too_much:?}");
+
+    let rest = client.cancel(&cancel(&id, "refund-3", 30_000)).await.unwrap();
+    assert!(rest.is_fully_cancelled());
+
+    let nothing_left = client.cancel(&cancel(&id, "refund-4", 1)).await.unwrap_err();
+    assert_eq!(nothing_left.code(), Some("RC_ALREADY_CANCELLED"));
+    assert_eq!(look_up(&client, &id).await.cancelled_price, 50_000);
+}
+
+#[tokio::test]
+async fn a_repeated_cancel_has_one_effect() {
+    let (provider, client) = provider_and_client().await;
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+    let refund = cancel(&id, "refund-1", 10_000);
+
+    let first = client.cancel(&refund).await.unwrap();
+    client.cancel(&cancel(&id, "refund-2", 5_000)).await.unwrap();
+    let again = client.cancel(&refund).await.unwrap();
+
+    assert_eq!(again, first);
+    assert_eq!(look_up(&client, &id).await.cancelled_price, 15_000);
+    let other_amount = client.cancel(&cancel(&id, "refund-1", 11_000)).await.unwrap_err();
+    assert!(matches!(other_amount, Error::Refused { .. }));
+}
+
+#[tokio::test]
+async fn many_at_once_with_one_cancel_id_have_one_effect() {
+    let (provider, client) = provider_and_client().await;
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (client, refund) = (client.clone(), cancel(&id, "refund-1", 10_000));
+        tasks.spawn(async move { client.cancel(&refund).await.unwrap().cancelled_price });
+    }
+    assert_eq!(tasks.join_all().await, [10_000; 20]);
+    assert_eq!(look_up(&client, &id).await.cancelled_price, 10_000);
+}
+
+#[tokio::test]
+async fn never_asks_to_cancel_nothing() {
+    let (provider, client) = provider_and_client().await;
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+
+    for price in [0, -1] {
+        let refused = client.cancel(&cancel(&id, "refund-1", price)).await.unwrap_err();
+        assert!(matches!(refused, Error::NotAnAmount(_)) && refused.is_definite());
+    }
+    assert_eq!(provider.calls().count(Operation::Cancel), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_replaced_when_refused() {
+    let (provider, client) = provider_and_client().await;
+    let tokens = || provider.calls().count(Operation::Token);
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let client = client.clone();
+        tasks.spawn(async move { client.order("CJ-1").await.unwrap() });
+    }
+    tasks.join_all().await;
+    assert_eq!(tokens(), 1);
+
+    provider.expire_tokens();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let client = client.clone();
+        tasks.spawn(async move { client.order("CJ-1").await.unwrap() });
+    }
+    tasks.join_all().await;
+    assert_eq!(tokens(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_expires_is_replaced_before_it_is_refused() {
+    let mut settings = simulator::Config::new(ID, SecretString::from(KEY));
+    settings.token_lifetime = Duration::from_secs(1);
+    let provider = Simulator::new(settings).unwrap().spawn().await.unwrap();
+    let client = Client::new(config(provider.api_url())).unwrap();
+
+    client.order("CJ-1").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(950)).await;
+    client.order("CJ-1").await.unwrap();
+
+    let calls = provider.calls();
+    assert_eq!(calls.count(Operation::Token), 2);
+    assert!(calls.calls.iter().all(|call| call.status == Some(200)), "{calls:?}");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_so() {
+    let provider = provider().await;
+    for (id, key, code) in [("other", KEY, "APP_KEY_NOT_FOUND"), (ID, "other", "APP_SK_NOT_MATCHED")] {
+        let config = Config::new(provider.api_url(), id, SecretString::from(key));
+        let error = Client::new(config).unwrap().order("CJ-1").await.unwrap_err();
+        assert!(matches!(error, Error::NotAuthorised { .. }), "{error:?}");
+        assert_eq!(error.code(), Some(code));
+    }
+    assert_eq!(provider.calls().count(Operation::Order), 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_times_out() {
+    let provider = provider().await;
+    let client = hasty(&provider);
+    provider.set_outage(Outage::new(Trouble::Hang));
+
+    let error = client.order("CJ-1").await.unwrap_err();
+
+    assert!(matches!(error, Error::TimedOut), "{error:?}");
+    assert!(!error.is_definite());
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    // Taken and given back: nobody listens there now.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+
+    let client = Client::new(config(format!("http://{address}/v2"))).unwrap();
+    let error = client.order("CJ-1").await.unwrap_err();
+
+    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+    assert!(error.is_definite());
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_leaves_doubt() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Reads the call, and hangs up.
+            stream.readable().await.unwrap();
+            let _ = stream.try_read(&mut [0; 4096]);
+        }
+    });
+
+    let client = Client::new(config(format!("http://{address}/v2"))).unwrap();
+    let error = client.order("CJ-1").await.unwrap_err();
+
+    assert!(matches!(error, Error::AnswerLost(_)), "{error:?}");
+    assert!(!error.is_definite());
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_unavailable_until_it_is_up() {
+    let (provider, client) = provider_and_client().await;
+    provider.set_outage(Outage::new(Trouble::Refuse));
+
+    let error = client.order("CJ-1").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { status: 503 }), "{error:?}");
+
+    provider.set_outage(Outage { for_seconds: Some(0), ..Outage::new(Trouble::Refuse) });
+    assert_eq!(client.order("CJ-1").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_by_looking_up() {
+    let provider = provider().await;
+    let client = hasty(&provider);
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+    provider.set_outage(Outage::new(Trouble::LoseAnswer));
+
+    let error = client.cancel(&cancel(&id, "refund-1", 50_000)).await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut) && !error.is_definite(), "{error:?}");
+
+    assert!(look_up(&client, &id).await.is_fully_cancelled());
+    let calls = provider.calls();
+    let lost = calls.calls.iter().find(|call| call.operation == Operation::Cancel).unwrap();
+    assert_eq!(lost.status, None);
+}
+
+/// A provider that answers what it likes.
+async fn odd_provider(routes: Router) -> Client {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let api_url = format!("http://{}/v2", listener.local_addr().unwrap());
+    let token = || async { Json(json!({"access_token": "t"})) };
+    let router = Router::new().nest("/v2", routes.route("/request/token", post(token)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Client::new(config(api_url)).unwrap()
+}
+
+fn answers(json: Value) -> axum::routing::MethodRouter {
+    get(|| async move { Json(json) })
+}
+
+#[tokio::test]
+async fn a_success_without_a_receipt_is_completed_by_looking_up() {
+    let receipt = json!({"receipt_id": "r1", "order_id": "CJ-1", "price": 1000.0, "status": "20"});
+    let routes = Router::new()
+        .route("/cancel", post(|| async { Json(json!({"success": true})) }))
+        .route("/receipt/r1", answers(receipt));
+    let id = ReceiptId::parse("r1").unwrap();
+
+    let client = odd_provider(routes).await;
+
+    assert!(client.cancel(&cancel(&id, "refund-1", 1000)).await.unwrap().is_fully_cancelled());
+}
+
+#[tokio::test]
+async fn a_success_that_nothing_explains_leaves_doubt() {
+    let routes = Router::new().route("/cancel", post(|| async { "done" }));
+    let id = ReceiptId::parse("r1").unwrap();
+
+    let error = odd_provider(routes).await.cancel(&cancel(&id, "refund-1", 1000)).await.unwrap_err();
+
+    assert!(matches!(error, Error::Unreadable(_)) && !error.is_definite(), "{error:?}");
+}
+
+#[tokio::test]
+async fn odd_answers_are_unreadable() {
+    let other = json!({"receipt_id": "r2", "order_id": "CJ-1", "price": 1, "status": 1});
+    let routes = Router::new()
+        .route("/receipt/r1", answers(other.clone()))
+        .route("/receipt/r2", get(|| async { Redirect::temporary("/elsewhere") }))
+        .route("/lookup/order/CJ-1", answers(json!({})))
+        .route("/lookup/order/CJ-2", answers(json!([other, {"price": 1}])))
+        .route("/lookup/order/CJ-3", answers(json!([other])));
+    let client = odd_provider(routes).await;
+
+    for id in ["r1", "r2"] {
+        let error = client.receipt(&ReceiptId::parse(id).unwrap()).await.unwrap_err();
+        assert!(matches!(error, Error::Unreadable(_)), "{id}: {error:?}");
+    }
+    for order in ["CJ-1", "CJ-2"] {
+        let error = client.order(order).await.unwrap_err();
+        assert!(matches!(error, Error::Unreadable(_)), "{order}: {error:?}");
+    }
+    assert_eq!(client.order("CJ-3").await.unwrap(), [], "a payment for another order");
+}

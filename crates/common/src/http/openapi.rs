@@ -1,0 +1,50 @@
+//! Describing an API from its types, alike in every service: the session's scheme, the failures that any operation
+//! can end in, and the description served at `/openapi.json`.
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoResponses, Modify};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Json;
+use crate::error::Problem;
+
+/// The security scheme `bearer`: a session token of [`crate::auth`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What any operation can end in, through no fault of its caller.
+#[derive(Debug, IntoResponses)]
+pub enum Failures {
+    /// A fault of ours.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] Problem),
+    /// Something we depend on can't be reached, or all hands are busy. `Retry-After` says when to try again.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
+    /// It takes too long. It may still come to its end.
+    #[response(status = 504, content_type = "application/problem+json")]
+    Timeout(#[to_schema] Problem),
+}
+
+/// How any operation refuses a caller who isn't signed in.
+#[derive(Debug, IntoResponses)]
+pub enum NotSignedIn {
+    /// No session, or one that isn't valid (any more).
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(#[to_schema] Problem),
+}
+
+/// The routes of `api` with their description at `/openapi.json`.
+pub fn serve<S: Clone + Send + Sync + 'static>(api: OpenApiRouter<S>, state: S) -> Router {
+    let (router, description) = api.split_for_parts();
+    router.route("/openapi.json", get(async move || Json(description))).with_state(state)
+}

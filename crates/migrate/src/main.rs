@@ -1,0 +1,68 @@
+//! `migrate`: brings the database up to date. `migrate --help` has the settings, `migrations/README.md` the rules.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use common::clock::Clock;
+use common::config;
+use common::db::{self, MIGRATOR};
+use migrate::{Settings, Step, Task};
+
+/// Exit code of a process whose settings can't be used (`EX_USAGE`).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "this is where the process reads its arguments")]
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let settings = match config::load::<Settings>(&arguments, &config::environment()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let task = match settings.task() {
+        Ok(task) => task,
+        Err(faults) => {
+            let _ = writeln!(io::stderr(), "error: {faults}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match carry_out(&settings, &task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "migrate: {}", with_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(settings: &Settings, task: &Task) -> Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be started")?;
+    let database = db::options(&settings.database);
+    match task {
+        Task::Status => {
+            let status = runtime.block_on(migrate::status(&database, &MIGRATOR))?;
+            writeln!(io::stdout(), "{status}")?;
+        }
+        Task::Run(plan) => {
+            // Nobody reading along is no reason to stop half-way.
+            let mut report = |step: Step| {
+                let _ = writeln!(io::stdout(), "{step}");
+            };
+            runtime.block_on(migrate::run(&database, &MIGRATOR, plan, &Clock::system(), &mut report))?;
+        }
+    }
+    Ok(())
+}
+
+/// The error and its causes on one line. The driver repeats what the server said; we don't.
+fn with_causes(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.ends_with(&cause) { told } else { format!("{told}: {cause}") })
+}

@@ -1,0 +1,10 @@
+//! Migrating real databases, each test its own on the server of `DATABASE_URL`.
+
+mod administrator;
+mod cut_off;
+mod demo;
+mod original;
+mod program;
+mod rules;
+mod runs;
+mod support;

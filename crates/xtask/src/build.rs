@@ -1,0 +1,47 @@
+//! Building our programs, in the one way that lets all commands share what has been compiled.
+//!
+//! Cargo compiles a dependency once for each set of its features, and which set that is depends on the packages a
+//! command names. So we always name the whole workspace, as the tests do, and pick the programs out of it. Asking
+//! for the examples as well, of which there are none, makes cargo count the features that only tests want.
+
+use anyhow::Result;
+
+use crate::process::run_on_terminal;
+use crate::report;
+use crate::services::{SERVICES, Service};
+use crate::workspace::{Profile, Workspace};
+
+/// The program that migrates the database.
+pub(crate) const MIGRATE: &str = "migrate";
+
+/// The program that plays the payment provider.
+pub(crate) const SIMULATOR: &str = "bootpay-simulator";
+
+/// Builds everything that a running system consists of.
+pub(crate) async fn system(workspace: &Workspace, profile: Profile) -> Result<()> {
+    let services = SERVICES.iter().map(|service| service.package);
+    let programs: Vec<_> = services.chain([MIGRATE, SIMULATOR]).collect();
+    report::loud_step("Building", build(workspace, profile, &programs)).await
+}
+
+/// Builds `migrate`, which needs no query data.
+pub(crate) async fn migrate(workspace: &Workspace) -> Result<()> {
+    report::loud_step("Building migrate", build(workspace, Profile::Debug, &[MIGRATE])).await
+}
+
+/// Builds `services`.
+pub(crate) async fn services(workspace: &Workspace, services: impl Iterator<Item = &Service>) -> Result<()> {
+    let programs: Vec<_> = services.map(|service| service.package).collect();
+    report::loud_step("Building the services", build(workspace, Profile::Debug, &programs)).await
+}
+
+async fn build(workspace: &Workspace, profile: Profile, programs: &[&str]) -> Result<()> {
+    let mut command = workspace.cargo(&["build", "--workspace", "--examples"]);
+    for program in programs {
+        command.args(["--bin", program]);
+    }
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    run_on_terminal("The build", command).await
+}

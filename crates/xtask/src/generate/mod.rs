@@ -1,0 +1,96 @@
+//! `cargo xtask generate`: the files that follow from the code and are committed with it.
+//!
+//! Those are the query data of sqlx's macros in `.sqlx`, so that a build needs no database, and each service's
+//! `openapi.json`. `cargo xtask check` makes them anew in memory and compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::build;
+use crate::install::{self, Needs};
+use crate::migrate::{self, Load};
+use crate::place::Place;
+use crate::report;
+use crate::servers::{self, Database};
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::workspace::{Profile, Workspace};
+
+mod descriptions;
+mod queries;
+
+/// The command that mends stale files.
+const COMMAND: &str = "cargo xtask generate";
+
+/// Generated files by their paths in the checkout.
+struct Files(BTreeMap<PathBuf, Vec<u8>>);
+
+/// Writes all generated files.
+pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<()> {
+    let database = provide_database(workspace, stack).await?;
+    let (queries, touched) = queries::generate(workspace, stack.place()?, &database).await?;
+    let stale = queries.differences(workspace, &queries::existing(workspace)?);
+    if stale.is_empty() {
+        touched.restore();
+    } else {
+        // Cargo does not see that the macros read these files: let it build again what holds a macro.
+        touched.keep();
+        queries::replace(workspace, &queries)?;
+    }
+    let descriptions = descriptions::generate(workspace).await?;
+    let stale_descriptions = descriptions.differences(workspace, &BTreeSet::new());
+    descriptions.write(workspace)?;
+    let changed = stale.len() + stale_descriptions.len();
+    let total = queries.0.len() + descriptions.0.len();
+    report::say(format_args!("{total} generated files, {changed} of them changed."));
+    Ok(())
+}
+
+/// One line for each file that is not as it would be generated now.
+pub(crate) async fn stale(workspace: &Workspace, stack: &mut Stack) -> Result<Vec<String>> {
+    let database = provide_database(workspace, stack).await?;
+    let (queries, touched) = queries::generate(workspace, stack.place()?, &database).await?;
+    touched.restore();
+    let mut stale = queries.differences(workspace, &queries::existing(workspace)?);
+    if stale.is_empty() {
+        stale.extend(descriptions::generate(workspace).await?.differences(workspace, &BTreeSet::new()));
+    }
+    Ok(stale)
+}
+
+/// A migrated throw-away database, with the name that the query data has baked in. Settings have no say in it.
+async fn provide_database(workspace: &Workspace, stack: &mut Stack) -> Result<Database> {
+    let settings = Settings::default();
+    install::ensure(Needs::Database, true, workspace, &settings).await?;
+    servers::require_mariadb().await?;
+    stack.settle(Place::throw_away(&workspace.throw_away(), "generate")?);
+    build::migrate(workspace).await?;
+    let database = report::step("Starting a throw-away database", servers::provide_database(&settings, stack)).await?;
+    migrate::run(Load::Schema, workspace, Profile::Debug, &settings, &database).await?;
+    Ok(database)
+}
+
+impl Files {
+    /// What differs from the checkout; `existing` are the files that may turn out to be no longer generated.
+    fn differences(&self, workspace: &Workspace, existing: &BTreeSet<PathBuf>) -> Vec<String> {
+        let wrong = self.0.iter().filter_map(|(path, text)| match fs::read(workspace.root().join(path)) {
+            Ok(found) if found == *text => None,
+            Ok(_) => Some(format!("{} is not up to date: {COMMAND}", path.display())),
+            Err(_) => Some(format!("{} is missing: {COMMAND}", path.display())),
+        });
+        let needless = existing.iter().filter(|path| !self.0.contains_key(*path));
+        wrong.chain(needless.map(|path| format!("{} is not needed any more: {COMMAND}", path.display()))).collect()
+    }
+
+    /// Writes the files.
+    fn write(&self, workspace: &Workspace) -> Result<()> {
+        self.0.iter().try_for_each(|(path, text)| write(&workspace.root().join(path), text))
+    }
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
+}

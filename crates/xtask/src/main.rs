@@ -1,0 +1,124 @@
+//! The developer's commands: `cargo xtask up`, `test`, `check`, `generate` and `db`.
+//!
+//! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
+//! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::Interrupts;
+use crate::report::{Style, paint};
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::workspace::Workspace;
+
+mod build;
+mod check;
+mod children;
+mod db;
+mod generate;
+mod install;
+mod interrupt;
+mod logs;
+mod migrate;
+mod place;
+mod probe;
+mod process;
+mod programs;
+mod random;
+mod report;
+mod servers;
+mod services;
+mod settings;
+mod stack;
+mod test;
+mod up;
+mod welcome;
+mod workspace;
+
+/// CloudJet's developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Up(up::Arguments),
+    Test(test::Arguments),
+    /// Check formatting, lints, generated files and dependencies.
+    Check,
+    /// Write the generated files: .sqlx and each service's openapi.json.
+    Generate,
+    Db(db::Arguments),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run_and_stop(&arguments.command).await {
+        Ok(code) => code.into(),
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs `command` to its end or to the first interrupt, and stops everything it has started. A second interrupt
+/// makes short work of that.
+async fn run_and_stop(command: &Command) -> Result<u8> {
+    let workspace = Workspace::find()?;
+    let settings = Settings::read(workspace.root())?;
+    let mut interrupts = Interrupts::listen()?;
+    let mut stack = Stack::default();
+    let outcome = tokio::select! {
+        outcome = run(command, &workspace, &settings, &mut stack) => outcome,
+        interrupted = interrupts.next() => {
+            report::note(format_args!("\n{}", paint(Style::Bold, "Stopping.")));
+            Ok(if stack.was_up() { 0 } else { interrupted.exit_code() })
+        }
+    };
+    let stopped = tokio::select! {
+        stopped = stack.stop() => Some(stopped),
+        _ = interrupts.next() => None,
+    };
+    let stopped = match stopped {
+        Some(stopped) => stopped,
+        None => stack.kill().await,
+    };
+    outcome.and_then(|code| stopped.map(|()| code))
+}
+
+async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stack: &mut Stack) -> Result<u8> {
+    match command {
+        Command::Up(arguments) => up::run(arguments, workspace, settings, stack).await.map(|()| 0),
+        Command::Test(arguments) => test::run(arguments, workspace, settings, stack).await,
+        Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
+        Command::Generate => generate::run(workspace, stack).await.map(|()| 0),
+        Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_test_goes_to_the_runner() {
+        let arguments =
+            Arguments::try_parse_from(["cargo xtask", "test", "--no-install", "-p", "orders", "--", "--nocapture"]);
+        assert!(matches!(arguments.unwrap().command, Command::Test(_)));
+    }
+}

@@ -1,0 +1,47 @@
+//! A private Redis (or Valkey) server.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use super::Cache;
+use crate::process::{Output, Process};
+use crate::stack::Stack;
+use crate::{probe, programs, services};
+
+/// The server's names, best first.
+pub(crate) const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts the private server of `stack`'s place.
+pub(crate) async fn start(stack: &mut Stack) -> Result<Cache> {
+    let program = programs::find(&PROGRAMS).context("neither redis-server nor valkey-server is installed")?;
+    let place = stack.place()?;
+    let data = place.path("redis");
+    fs::create_dir_all(&data).with_context(|| format!("{} can't be made", data.display()))?;
+    let port = services::any_free()?;
+    let port_text = port.to_string();
+    // What changed within a minute is saved, and everything at a clean stop.
+    let save = if place.is_throw_away() { "" } else { "60 1" };
+
+    let mut command = Command::new(program);
+    command.arg("--dir").arg(&data).args(["--port", &port_text, "--bind", "127.0.0.1", "--save", save]);
+    command.args(["--appendonly", "no", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"]);
+    // Its command line stays as it is, by which a later run recognises it.
+    command.args(["--set-proc-title", "no"]);
+    let process = Process::start("Redis", command, Output::File(&place.path("redis.log")))?;
+    let process = stack.push_server(process)?;
+    probe::until_ready(process, PATIENCE, || probe::redis(port)).await?;
+    Ok(Cache {
+        host: "127.0.0.1".to_owned(),
+        port,
+        password: None,
+        database: "0".to_owned(),
+        tls: "false".to_owned(),
+        description: format!("Redis on 127.0.0.1:{port}"),
+    })
+}

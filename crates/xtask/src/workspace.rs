@@ -1,0 +1,75 @@
+//! Where things are: the checkout, cargo's target directory, and the binaries cargo writes there.
+//!
+//! The target directory is the one this very program was built into, so `CARGO_TARGET_DIR` and the like are
+//! honoured without asking cargo.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+/// How cargo builds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// A checkout of CloudJet and the directory its builds go to.
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+    cargo: OsString,
+}
+
+impl Workspace {
+    /// Finds the checkout this program was built from.
+    pub(crate) fn find() -> Result<Self> {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&manifest).ancestors().nth(2).context("crates/xtask has left the workspace")?.to_owned();
+        let program = env::current_exe().context("this program's own path is unknown")?;
+        let target = program.ancestors().nth(2).context("this program is not in a target directory")?.to_owned();
+        Ok(Self { root, target, cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) })
+    }
+
+    /// The top of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the servers and secrets of `up` and `db` live from one run to the next. `cargo clean` removes it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.target.join("cloudjet")
+    }
+
+    /// Where servers live that go away with their run.
+    pub(crate) fn throw_away(&self) -> PathBuf {
+        self.target.join("throw-away")
+    }
+
+    /// Where cargo puts the binary `name`.
+    pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
+        let directory = match profile {
+            Profile::Debug => "debug",
+            Profile::Release => "release",
+        };
+        self.target.join(directory).join(name)
+    }
+
+    /// A cargo command in this workspace, with the macros of sqlx reading `.sqlx` instead of a database.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.args(arguments).current_dir(&self.root).env("SQLX_OFFLINE", "true");
+        if let Some(target) = env::var_os("CARGO_TARGET_DIR").and_then(|given| std::path::absolute(given).ok()) {
+            command.env("CARGO_TARGET_DIR", target);
+        }
+        command
+    }
+
+    /// The same path as a person in the checkout would type it.
+    pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}

@@ -1,0 +1,146 @@
+//! `POST /api/bookings`: seats for one to nine passengers.
+
+mod request;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use common::auth::User;
+use common::clock::Clock;
+use common::error::{ApiError, Problem};
+use common::events::Cause;
+use common::http::openapi::{Failures, NotSignedIn};
+use common::http::{Json, RequestId};
+use common::language::Language;
+use common::money::Money;
+use orders::Orders;
+use orders::bookings::{BookError, Booked, BookingStatus, Receipt};
+use serde::Serialize;
+use sqlx::MySqlPool;
+use utoipa::ToSchema;
+
+use crate::store;
+use request::BookingRequest;
+
+/// The booking that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BookingMade {
+    message: &'static str,
+    /// Always true.
+    success: bool,
+    #[schema(example = "CJ4K7Q2M9X")]
+    booking_number: String,
+    #[schema(example = 1)]
+    booking_id: i64,
+    /// `CONFIRMED` if a payment was found for it; else `PENDING`, to be paid by `payment_due_at`.
+    status: BookingStatus,
+    /// Until when it must be paid, while it is pending.
+    payment_due_at: Option<DateTime<Utc>>,
+    total_amount: Money,
+}
+
+/// Book seats.
+///
+/// The seats are held at once. A payment of the caller's that waits for this booking (same schedule, number of
+/// passengers and total) is taken up: paid, it confirms the booking. Without one the booking is `PENDING` and must
+/// be paid by `payment_due_at`. Asking again for a seat that the caller's own live booking has, for the same
+/// passengers, answers 200 with that booking.
+#[utoipa::path(
+    post,
+    path = "/api/bookings",
+    operation_id = "create_booking",
+    tag = "bookings",
+    request_body = BookingRequest,
+    responses(
+        (status = 201, description = "The booking is made.", body = BookingMade),
+        (status = 200, description = "The caller has this very booking already.", body = BookingMade),
+        (status = 400, description = "A field is missing or can't be accepted, or the total is not what it costs.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Sold out, seat taken, not on sale, too many unpaid seats held, or the payment is closed.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
+        NotSignedIn,
+        Failures,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn book(
+    user: User,
+    State(orders): State<Orders>,
+    State(db): State<MySqlPool>,
+    State(clock): State<Clock>,
+    request_id: RequestId,
+    language: Language,
+    Json(request): Json<BookingRequest>,
+) -> Result<(StatusCode, Json<BookingMade>), ApiError> {
+    let wanted = request.read(clock.today_in_seoul())?;
+    let account = store::contact_of(&db, user.id).await?;
+    let cause = Cause::user(user.id, request_id.as_str().to_owned());
+    let booked = orders.book(&cause, &wanted.into_booking(user.id, account)).await.map_err(refused)?;
+    let (status, receipt) = match booked {
+        Booked::New(receipt) => (StatusCode::CREATED, receipt),
+        Booked::Already(receipt) => (StatusCode::OK, receipt),
+    };
+    Ok((status, Json(BookingMade::new(receipt, language))))
+}
+
+impl BookingMade {
+    fn new(receipt: Receipt, language: Language) -> Self {
+        let message = match receipt.status {
+            BookingStatus::Pending => language.pick(
+                "좌석을 확보했습니다. 결제가 확인되면 예약이 확정됩니다.",
+                "Your seats are held. The booking is confirmed once it is paid.",
+            ),
+            _ => language.pick("예약이 완료되었습니다.", "Your booking is confirmed."),
+        };
+        Self {
+            message,
+            success: true,
+            booking_number: receipt.booking_number,
+            booking_id: receipt.booking_id,
+            status: receipt.status,
+            payment_due_at: receipt.payment_due_at,
+            total_amount: receipt.total,
+        }
+    }
+}
+
+/// How a refusal is told.
+fn refused(error: BookError) -> ApiError {
+    match error {
+        BookError::UnknownSchedule => {
+            ApiError::not_found("schedule-not-found", "항공편을 찾을 수 없습니다.", "There is no such flight.")
+        }
+        BookError::NotOnSale => {
+            ApiError::conflict("not-on-sale", "예약할 수 없는 항공편입니다.", "This flight can't be booked any more.")
+        }
+        BookError::SoldOut => ApiError::conflict("sold-out", "남은 좌석이 부족합니다.", "Not enough seats are left."),
+        BookError::NoSuchSeat(seat) => ApiError::invalid(
+            "seats",
+            format!("이 항공기에는 {seat} 좌석이 없습니다."),
+            format!("This aircraft has no seat {seat}."),
+        ),
+        BookError::SeatTaken(seat) => ApiError::new(
+            StatusCode::CONFLICT,
+            "seat-taken",
+            format!("{seat} 좌석은 이미 예약되었습니다. 다른 좌석을 선택해 주세요."),
+            format!("Seat {seat} is taken. Please choose another one."),
+        ),
+        BookError::TooManyHeld => ApiError::conflict(
+            "too-many-held-seats",
+            "결제하지 않은 좌석이 너무 많습니다. 먼저 결제하거나 취소해 주세요.",
+            "You hold too many unpaid seats on this flight. Pay for them or cancel them first.",
+        ),
+        BookError::WrongTotal(total) => ApiError::invalid(
+            "totalAmount",
+            format!("결제 금액이 다릅니다. 현재 금액은 {}원입니다.", total.as_won()),
+            format!("The total has changed: it is {total}."),
+        ),
+        BookError::PaymentClosed => ApiError::conflict(
+            "payment-closed",
+            "결제가 실패했거나 환불 중입니다. 다시 결제해 주세요.",
+            "Your payment failed or is being refunded. Please pay again.",
+        ),
+        BookError::Database(error) => error.into(),
+    }
+}

@@ -1,0 +1,192 @@
+//! Reading a booking request, in both of its dialects: the browser client's (`scheduleId`, `seats`, `contactInfo`) and
+//! the documented one (`schedule_id`, `seat_id`, a phone per passenger).
+
+use std::collections::HashSet;
+
+use catalogue::SeatNumber;
+use chrono::NaiveDate;
+use common::error::ApiError;
+use common::http::wire::{self, Id, required};
+use common::money::Money;
+use orders::bookings::{Gender, MOST_PASSENGERS, NewBooking, Passenger};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::store::Contact;
+
+/// A booking request. `scheduleId` speaks the browser client's dialect, `schedule_id` the documented one.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct BookingRequest {
+    #[serde(rename = "scheduleId")]
+    schedule_id_of_client: Option<Id>,
+    schedule_id: Option<Id>,
+    /// Who flies: one to nine.
+    #[schema(required = true, min_items = 1, max_items = 9)]
+    passengers: Option<Vec<PassengerRequest>>,
+    /// Seats for the first passengers; the others get none. At most one each.
+    #[schema(example = json!(["12A"]))]
+    seats: Option<Vec<String>>,
+    /// The first passenger's seat.
+    #[schema(example = "12A")]
+    seat_id: Option<String>,
+    /// Required beside `scheduleId`; else the account's own.
+    #[serde(rename = "contactInfo")]
+    contact_info: Option<ContactRequest>,
+    /// How the traveller wants to pay; `card` when absent.
+    #[serde(rename = "paymentMethod", alias = "payment_method")]
+    #[schema(example = "card")]
+    payment_method: Option<String>,
+    /// What the client believes it costs in all, in won. Compared, never believed.
+    #[serde(rename = "totalAmount", alias = "total_amount")]
+    #[schema(example = 320_000)]
+    total_amount: Option<i64>,
+}
+
+/// A passenger.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct PassengerRequest {
+    /// Name in Korean, or the only one.
+    #[schema(required = true, max_length = 50)]
+    name: Option<String>,
+    /// Name in English. Required beside `scheduleId`.
+    #[serde(rename = "nameEn", alias = "name_en")]
+    #[schema(max_length = 100)]
+    name_en: Option<String>,
+    /// Date of birth.
+    #[schema(example = "1990-02-03")]
+    birth: Option<String>,
+    /// Date of birth in the documented dialect.
+    #[schema(example = "1990-02-03")]
+    birth_date: Option<String>,
+    /// Required beside `scheduleId`.
+    gender: Option<Gender>,
+    #[schema(max_length = 20)]
+    phone: Option<String>,
+}
+
+/// Where to reach the passengers.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ContactRequest {
+    #[schema(required = true, max_length = 100)]
+    email: Option<String>,
+    #[schema(required = true, max_length = 20)]
+    phone: Option<String>,
+}
+
+/// A request that was read: what is wanted, but for whose account.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    schedule_id: i64,
+    passengers: Vec<Passenger>,
+    contact: Option<(String, String)>,
+    payment_method: String,
+    total: Option<Money>,
+}
+
+impl BookingRequest {
+    /// Reads the request, refusing the first field that can't be accepted. `today` bounds dates of birth.
+    pub(crate) fn read(self, today: NaiveDate) -> Result<Wanted, ApiError> {
+        let client = self.schedule_id_of_client.is_some() || self.schedule_id.is_none();
+        let schedule_id = required(self.schedule_id_of_client.or(self.schedule_id), "scheduleId")?.0;
+        let requested = required(self.passengers, "passengers")?;
+        if !(1..=MOST_PASSENGERS).contains(&requested.len()) {
+            return Err(ApiError::invalid(
+                "passengers",
+                "승객은 1명에서 9명까지입니다.",
+                "There must be one to nine passengers.",
+            ));
+        }
+        let mut passengers = Vec::with_capacity(requested.len());
+        for (n, passenger) in requested.into_iter().enumerate() {
+            passengers.push(passenger.read(&format!("passengers[{n}]"), client, today)?);
+        }
+        let contact = match self.contact_info {
+            Some(contact) => Some(contact.read()?),
+            None if client => return Err(ApiError::missing("contactInfo")),
+            None => None,
+        };
+        let payment_method = label(self.payment_method.as_deref().unwrap_or("card"), "paymentMethod", 20)?;
+        seat(&mut passengers, self.seats, self.seat_id)?;
+        Ok(Wanted { schedule_id, passengers, contact, payment_method, total: self.total_amount.map(Money::won) })
+    }
+}
+
+impl PassengerRequest {
+    fn read(self, field: &str, client: bool, today: NaiveDate) -> Result<Passenger, ApiError> {
+        let name = wire::name(&self.name.unwrap_or_default(), &format!("{field}.name"), 50)?;
+        let name_eng = match self.name_en {
+            Some(name) => Some(wire::name(&name, &format!("{field}.nameEn"), 100)?),
+            None if client => return Err(ApiError::missing(format!("{field}.nameEn"))),
+            None => None,
+        };
+        let spelled = if client { "birth" } else { "birth_date" };
+        let born = wire::required_text(self.birth.or(self.birth_date), &format!("{field}.{spelled}"))?;
+        let birth_date = wire::birth_date(&born, &format!("{field}.{spelled}"), today)?;
+        if client && self.gender.is_none() {
+            return Err(ApiError::missing(format!("{field}.gender")));
+        }
+        let phone = self.phone.map(|phone| label(&phone, &format!("{field}.phone"), 20)).transpose()?;
+        Ok(Passenger { name_kor: name, name_eng, birth_date, gender: self.gender, phone, seat: None })
+    }
+}
+
+impl ContactRequest {
+    /// The browser client asks for no more than something in each field, and after the card is charged is too late
+    /// to ask for more.
+    fn read(self) -> Result<(String, String), ApiError> {
+        let email = label(self.email.as_deref().unwrap_or_default(), "contactInfo.email", 100)?;
+        let phone = label(self.phone.as_deref().unwrap_or_default(), "contactInfo.phone", 20)?;
+        Ok((email, phone))
+    }
+}
+
+impl Wanted {
+    /// What is wanted, for the account `user_id` that is reached at `account` where the request doesn't say.
+    pub(crate) fn into_booking(self, user_id: i64, account: Contact) -> NewBooking {
+        let (contact_email, contact_phone) = self.contact.unwrap_or_else(|| {
+            let phone = self.passengers.first().and_then(|p| p.phone.clone()).or(account.phone);
+            (account.email, phone.unwrap_or_default())
+        });
+        NewBooking {
+            user_id,
+            schedule_id: self.schedule_id,
+            passengers: self.passengers,
+            contact_email,
+            contact_phone,
+            payment_method: self.payment_method,
+            total: self.total,
+        }
+    }
+}
+
+/// A short text that isn't blank, trimmed, without markup and without quotes that could end an attribute.
+fn label(text: &str, field: &str, longest: usize) -> Result<String, ApiError> {
+    let text = wire::name(text, field, longest)?;
+    if text.contains(['"', '\'', '`']) {
+        return Err(ApiError::invalid(field.to_owned(), "따옴표는 사용할 수 없습니다.", "Quotes are not allowed."));
+    }
+    Ok(text)
+}
+
+/// Gives the seats to the first passengers.
+fn seat(passengers: &mut [Passenger], seats: Option<Vec<String>>, seat_id: Option<String>) -> Result<(), ApiError> {
+    let (field, labels) = match (seats, seat_id) {
+        (Some(seats), _) => ("seats", seats),
+        (None, Some(seat)) => ("seat_id", vec![seat]),
+        (None, None) => return Ok(()),
+    };
+    if labels.len() > passengers.len() {
+        return Err(ApiError::invalid(field, "승객보다 좌석이 많습니다.", "There are more seats than passengers."));
+    }
+    let mut chosen = HashSet::new();
+    for (passenger, label) in passengers.iter_mut().zip(&labels) {
+        let seat: SeatNumber = label
+            .parse()
+            .map_err(|_| ApiError::invalid(field, "좌석은 12A처럼 씁니다.", "A seat is written like 12A."))?;
+        if !chosen.insert(seat) {
+            return Err(ApiError::invalid(field, "같은 좌석을 두 번 선택했습니다.", "A seat is chosen twice."));
+        }
+        passenger.seat = Some(seat);
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The service's settings; `booking-service --help` shows them.
+
+use clap::Parser;
+use common::config::{Database, Http, Redis, SecretKey, Telemetry};
+use orders::config::{ProviderSettings, TermsSettings};
+
+/// Bookings, passengers and seats.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "booking-service", version)]
+pub struct Settings {
+    /// Port of the public API.
+    #[arg(
+        id = "booking-service-port",
+        long = "booking-service-port",
+        env = "BOOKING_SERVICE_PORT",
+        default_value_t = 5003,
+        value_name = "PORT"
+    )]
+    pub port: u16,
+    /// Where the truth is.
+    #[command(flatten)]
+    pub database: Database,
+    /// Where searches to be dropped are.
+    #[command(flatten)]
+    pub redis: Redis,
+    /// What sessions are signed with.
+    #[command(flatten)]
+    pub secret: SecretKey,
+    /// Where payments that wait for their booking are looked up.
+    #[command(flatten)]
+    pub provider: ProviderSettings,
+    /// The airline's terms.
+    #[command(flatten)]
+    pub terms: TermsSettings,
+    /// How HTTP is served.
+    #[command(flatten)]
+    pub http: Http,
+    /// What is told about it.
+    #[command(flatten)]
+    pub telemetry: Telemetry,
+}

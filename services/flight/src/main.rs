@@ -1,0 +1,5 @@
+//! The flight service's process.
+
+fn main() -> std::process::ExitCode {
+    common::service::run::<flight_service::Flight>()
+}

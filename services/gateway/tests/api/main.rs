@@ -1,0 +1,11 @@
+//! The gateway from outside: real ports, real connections, and upstreams that tell what reached them.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as the tests do")]
+
+mod cors;
+mod failures;
+mod headers;
+mod process;
+mod routes;
+mod streaming;
+mod support;
