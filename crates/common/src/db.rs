@@ -145,9 +145,10 @@ where
 /// Lets a Rust enum stand for a text column (`ENUM` or `VARCHAR`).
 ///
 /// The driver's own derive fails to decode `ENUM … NOT NULL` at run time, so the enum travels as the text it is.
+/// (The texts are matched as `tt`: utoipa's derive doesn't see a `literal` and would describe the variants' names.)
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         $vis enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),+ }

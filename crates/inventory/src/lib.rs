@@ -74,6 +74,14 @@ impl fmt::Display for HoldId {
     }
 }
 
+/// When a hold lapses by itself.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Never,
+    In(TimeDelta),
+    NotBefore(TimeDelta),
+}
+
 /// What somebody wants to hold.
 #[derive(Clone, Debug)]
 pub struct Want<'u> {
@@ -178,12 +186,17 @@ pub async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<
 
 /// Lets a hold last until told otherwise. Answers whether it still was there.
 pub async fn keep(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<bool> {
-    store::set_end(connection, id, None).await
+    store::set_end(connection, id, End::Never).await
+}
+
+/// Lets a hold last `lasts` from now, however long it was to last. Answers whether it still was there.
+pub async fn renew(connection: &mut MySqlConnection, id: HoldId, lasts: TimeDelta) -> sqlx::Result<bool> {
+    store::set_end(connection, id, End::In(lasts)).await
 }
 
 /// Lets a hold last at least `lasts` from now. Answers whether it still was there.
 pub async fn extend(connection: &mut MySqlConnection, id: HoldId, lasts: TimeDelta) -> sqlx::Result<bool> {
-    store::set_end(connection, id, Some(lasts)).await
+    store::set_end(connection, id, End::NotBefore(lasts)).await
 }
 
 /// Releases a hold, held or sold, in a pool that this transaction has [locked](lock). Answers how much came back:

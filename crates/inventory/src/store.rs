@@ -1,10 +1,9 @@
 //! The SQL of claims. Rows are locked in the order of their ids.
 
-use chrono::TimeDelta;
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
-use crate::{HoldError, HoldId, Want};
+use crate::{End, HoldError, HoldId, Want};
 
 /// The key that lets a unit be claimed once.
 const ONE_CLAIM_PER_UNIT: &str = "uq_claims_pool_id_unit";
@@ -128,20 +127,20 @@ pub(crate) async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::
     Ok(held.iter().map(|claim| claim.quantity).sum())
 }
 
-pub(crate) async fn set_end(
-    connection: &mut MySqlConnection,
-    id: HoldId,
-    lasts: Option<TimeDelta>,
-) -> sqlx::Result<bool> {
-    let done = match lasts {
-        None => {
-            sqlx::query!("update claims set held_until = null where hold_id = ? and state = 'HELD'", Uuid::from(id))
-        }
-        Some(lasts) => sqlx::query!(
+pub(crate) async fn set_end(connection: &mut MySqlConnection, id: HoldId, end: End) -> sqlx::Result<bool> {
+    let hold = Uuid::from(id);
+    let done = match end {
+        End::Never => sqlx::query!("update claims set held_until = null where hold_id = ? and state = 'HELD'", hold),
+        End::In(lasts) => sqlx::query!(
+            "update claims set held_until = now(6) + interval ? second where hold_id = ? and state = 'HELD'",
+            lasts.num_seconds(),
+            hold,
+        ),
+        End::NotBefore(lasts) => sqlx::query!(
             "update claims set held_until = greatest(held_until, now(6) + interval ? second)
              where hold_id = ? and state = 'HELD'",
             lasts.num_seconds(),
-            Uuid::from(id),
+            hold,
         ),
     };
     Ok(done.execute(connection).await?.rows_affected() > 0)

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use common::clock::Clock;
-use common::error::{ApiError, Problem};
+use common::error::ApiError;
 use common::http::Json;
+use common::http::openapi::Failures;
 use common::money::Money;
 use serde::Serialize;
 use sqlx::MySqlPool;
@@ -41,8 +42,7 @@ pub(crate) struct FeaturedFlights {
     tag = "offers",
     responses(
         (status = 200, description = "The offers.", body = FeaturedFlights),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn featured(

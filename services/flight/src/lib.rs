@@ -14,13 +14,12 @@ mod search;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::get;
 use common::cache::Cache;
 use common::clock::Clock;
 use common::config::{Http, Telemetry};
 use common::db;
 use common::health::Dependencies;
-use common::http::Json;
+use common::http::openapi;
 use common::service::{Running, Service, StartError};
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -63,8 +62,7 @@ pub fn api() -> OpenApiRouter<App> {
 
 /// The public routes, and their description at `/openapi.json`.
 pub fn router(app: App) -> Router {
-    let (router, description) = api().split_for_parts();
-    router.route("/openapi.json", get(async move || Json(description))).with_state(app)
+    openapi::serve(api(), app)
 }
 
 /// The service.

@@ -4,8 +4,9 @@
 use axum::extract::State;
 use chrono::{NaiveDate, NaiveTime};
 use common::clock::Clock;
-use common::error::{ApiError, Problem};
+use common::error::ApiError;
 use common::http::Json;
+use common::http::openapi::Failures;
 use common::money::Money;
 use serde::Serialize;
 use sqlx::MySqlPool;
@@ -97,8 +98,7 @@ pub(crate) struct Promotions {
     tag = "offers",
     responses(
         (status = 200, description = "The offers.", body = Promotions),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn promotions(
@@ -117,8 +117,7 @@ pub(crate) async fn promotions(
     tag = "offers",
     responses(
         (status = 200, description = "The offers.", body = Promotions),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn promotions_alias(db: State<MySqlPool>, clock: State<Clock>) -> Result<Json<Promotions>, ApiError> {

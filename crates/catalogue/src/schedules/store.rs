@@ -23,7 +23,7 @@ pub async fn find(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::R
     Ok(row.map(|row| Schedule {
         schedule_id: row.schedule_id,
         flight_id: row.flight_id,
-        airline: row.airline.unwrap_or_default(),
+        airline: row.airline.unwrap_or_else(|| "CloudJet".to_owned()),
         departure_airport: row.departure_airport,
         arrival_airport: row.arrival_airport,
         departure_zone: row.time_zone,

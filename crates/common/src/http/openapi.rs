@@ -26,13 +26,13 @@ impl Modify for Bearer {
 pub enum Failures {
     /// A fault of ours.
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
+    Internal(Problem),
     /// Something we depend on can't be reached, or all hands are busy. `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
     /// It takes too long. It may still come to its end.
     #[response(status = 504, content_type = "application/problem+json")]
-    Timeout(#[to_schema] Problem),
+    Timeout(Problem),
 }
 
 /// How any operation refuses a caller who isn't signed in.
@@ -40,7 +40,18 @@ pub enum Failures {
 pub enum NotSignedIn {
     /// No session, or one that isn't valid (any more).
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
+}
+
+/// How any operation refuses a body that it can't read.
+#[derive(Debug, IntoResponses)]
+pub enum BodyRefused {
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body has another media type than the operation reads.
+    #[response(status = 415, content_type = "application/problem+json")]
+    WrongType(Problem),
 }
 
 /// The routes of `api` with their description at `/openapi.json`.

@@ -116,3 +116,14 @@ async fn the_status_is_told_and_nothing_else_is_done(_: MySqlPoolOptions, databa
     assert!(told.contains("applied  20261201090002_create_airports.sql\npending  20261201090003_create_flights.sql"));
     assert!(told.ends_with(&format!("{} pending", MIGRATOR.iter().count() - 2)), "{told}");
 }
+
+#[sqlx::test(migrations = false)]
+async fn an_older_release_leaves_a_newer_database_alone(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    migrate(&database).await.unwrap();
+    let mut connection = connect(&database).await;
+    let before = shape(&mut connection).await;
+    let older = MIGRATOR.iter().count() - 2;
+    let steps = migrate_with(&database, &first(older)).await.unwrap();
+    assert_eq!(steps, [Step::Ahead { count: 2 }, Step::NothingToDo]);
+    assert_eq!(shape(&mut connection).await, before);
+}

@@ -161,6 +161,7 @@ impl Orders {
     async fn same_booking(&self, cause: &Cause, new: &NewBooking, seat: &str) -> Result<Option<Receipt>, BookError> {
         let Some(booking_id) = self.own_booking_with_seat(new, seat).await? else { return Ok(None) };
         db::retry(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
+        self.seats_changed(new.schedule_id).await;
         let mut connection = self.db.acquire().await?;
         Ok(store::receipt(&mut connection, booking_id).await?)
     }

@@ -6,12 +6,11 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
-use super::{PaymentStatus, refund, store};
+use super::{PaymentStatus, refund, store, waiting};
 use crate::Orders;
 use crate::bookings::{self, BookingStatus, Verdict};
 use crate::charges::{self, Charge, Facts, Outcome};
 use crate::refunds::{self, Purpose, reason};
-use crate::seats::Seats;
 
 /// What came of applying facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,11 +186,9 @@ impl Change<'_> {
     }
 
     async fn release_reservation(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
-        if let (Some(schedule_id), Some(reservation)) = (self.payment.schedule_id, self.payment.hold_id) {
-            let pool = Seats(schedule_id);
-            inventory::lock(tx, &pool).await?;
-            inventory::release(tx, &pool, reservation).await?;
+        match (self.payment.schedule_id, self.payment.hold_id) {
+            (Some(schedule_id), Some(reservation)) => waiting::release_reservation(tx, schedule_id, reservation).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

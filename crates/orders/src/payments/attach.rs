@@ -6,7 +6,7 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
-use super::{LinkedBy, PaymentStatus, refund, store};
+use super::{LinkedBy, PaymentStatus, refund, store, waiting};
 use crate::Orders;
 use crate::bookings::{self, BookingRef, BookingStatus, CancelReason, Verdict};
 use crate::refunds::reason;
@@ -42,7 +42,8 @@ pub enum AttachError {
 
 /// What one try came to.
 enum Tried {
-    Attached,
+    /// To a booking of this schedule; the payment may still be unfinished.
+    Attached { schedule_id: i64, unfinished: bool },
     /// Refused, but with something to be kept: the surplus that goes back.
     Refused(AttachError),
     /// A link was changed while we locked.
@@ -51,6 +52,8 @@ enum Tried {
 
 impl Orders {
     /// Attaches the caller's payment `order_id` to the caller's booking. The same pair again changes nothing.
+    ///
+    /// Who attaches has just paid: if nobody told us yet, the provider is asked.
     pub async fn attach(
         &self,
         cause: &Cause,
@@ -60,7 +63,13 @@ impl Orders {
     ) -> Result<(), AttachError> {
         loop {
             match db::retry(|| self.attach_once(cause, user_id, order_id, booking)).await? {
-                Tried::Attached => return Ok(()),
+                Tried::Attached { schedule_id, unfinished } => {
+                    if let Some(provider) = self.provider.as_ref().filter(|_| unfinished) {
+                        self.apply_answer(provider.order(order_id).await).await?;
+                    }
+                    self.seats_changed(schedule_id).await;
+                    return Ok(());
+                }
                 Tried::Refused(error) => return Err(error),
                 Tried::Moved => {}
             }
@@ -119,7 +128,7 @@ impl Case<'_> {
     async fn attach(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
         if payment.booking_id == Some(booking.booking_id) {
-            return Ok(Tried::Attached);
+            return Ok(self.attached());
         }
         let movable = payment.booking_id.is_none()
             || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
@@ -151,62 +160,42 @@ impl Case<'_> {
     /// Links the payment, lets the guess it replaces swap places with it, and confirms the booking if it is paid.
     async fn link(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
-        let mut reservation = payment.hold_id;
-        let mut elsewhere = payment.booking_id;
-        for guess in self.linked.iter().filter(|p| matches!(p.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach))) {
-            let to = elsewhere.take();
-            store::link(tx, guess.payment_id, to, to.map(|_| LinkedBy::Booking), reservation.take()).await?;
-            self.record(tx, guess.payment_id, "unlinked", Some(booking.booking_id), to).await?;
-        }
+        let reservation = payment.hold_id;
+        waiting::give_way(tx, self.orders, self.linked, payment.booking_id, reservation, booking.schedule_id).await?;
         store::link(tx, payment.payment_id, Some(booking.booking_id), Some(LinkedBy::Attach), None).await?;
-        self.record(tx, payment.payment_id, "linked", payment.booking_id, Some(booking.booking_id)).await?;
+        let (old, new) = (json!({ "booking_id": payment.booking_id }), json!({ "booking_id": booking.booking_id }));
+        events::record(tx, self.cause, Subject::Payment, payment.payment_id, "linked", &old, &new).await?;
 
-        if payment.status.has_money() && booking.status != BookingStatus::Confirmed {
+        if booking.status == BookingStatus::Confirmed {
+            return Ok(self.attached());
+        }
+        if payment.status.has_money() {
             return match bookings::accept_payment(self.orders, tx, self.cause, booking).await? {
-                Verdict::Accepted => {
-                    self.free(tx, reservation).await?;
-                    Ok(Tried::Attached)
-                }
+                Verdict::Accepted => Ok(self.attached()),
                 Verdict::Surplus | Verdict::TooLate => {
                     self.refuse(tx, reason::TOO_LATE, AttachError::BookingOver).await
                 }
             };
         }
-        if let Some(hold) = booking.hold_id.filter(|_| booking.status == BookingStatus::Pending) {
+        if let Some(hold) = booking.hold_id {
             inventory::extend(tx, hold, self.orders.terms.pin).await?;
         }
-        self.free(tx, reservation).await?;
-        Ok(Tried::Attached)
+        Ok(self.attached())
     }
 
-    /// Gives back a reservation that nobody needs now: the booking has its own seats.
-    async fn free(&self, tx: &mut MySqlConnection, reservation: Option<inventory::HoldId>) -> sqlx::Result<()> {
-        if let Some(reservation) = reservation {
-            let pool = crate::seats::Seats(self.booking.schedule_id);
-            inventory::lock(tx, &pool).await?;
-            inventory::release(tx, &pool, reservation).await?;
-        }
-        Ok(())
+    fn attached(&self) -> Tried {
+        let unfinished = self.payment.status == PaymentStatus::Requested;
+        Tried::Attached { schedule_id: self.booking.schedule_id, unfinished }
     }
 
-    /// Refuses; money that came for nothing goes back.
+    /// Refuses; money that came for nothing goes back, and so does what was reserved for it.
     async fn refuse(&self, tx: &mut MySqlConnection, reason: &str, error: AttachError) -> Result<Tried, AttachError> {
         if self.payment.status.has_money() {
             refund(tx, self.cause, self.payment, reason).await?;
-            self.free(tx, self.payment.hold_id).await?;
+            if let Some(reservation) = self.payment.hold_id {
+                waiting::release_reservation(tx, self.booking.schedule_id, reservation).await?;
+            }
         }
         Ok(Tried::Refused(error))
-    }
-
-    async fn record(
-        &self,
-        tx: &mut MySqlConnection,
-        payment_id: i64,
-        action: &'static str,
-        from: Option<i64>,
-        to: Option<i64>,
-    ) -> sqlx::Result<()> {
-        let (old, new) = (json!({ "booking_id": from }), json!({ "booking_id": to }));
-        events::record(tx, self.cause, Subject::Payment, payment_id, action, &old, &new).await
     }
 }

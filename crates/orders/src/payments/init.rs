@@ -6,6 +6,7 @@ use common::events::{self, Cause, Subject};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
+use sqlx::Connection;
 
 use super::store::{self, NewRow};
 use super::{Method, Processor};
@@ -188,11 +189,14 @@ impl Orders {
             yielding: true,
             cap: Some(self.terms.held_seats),
         };
-        inventory::hold(tx, &pool, hold_id, &want).await?;
         let reserves = unpaid < self.terms.unpaid_inits;
-        if !reserves {
-            // There is room, and that is all this payment is told: who began so many is not given more of it.
-            inventory::release(tx, &pool, hold_id).await?;
+        if reserves {
+            inventory::hold(tx, &pool, hold_id, &want).await?;
+        } else {
+            // Who began so many is only told whether there is room.
+            let mut probe = tx.begin().await?;
+            inventory::hold(&mut probe, &pool, hold_id, &want).await?;
+            probe.rollback().await?;
         }
         Ok(Plan {
             booking_id: None,

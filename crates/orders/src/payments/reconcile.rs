@@ -4,11 +4,9 @@ use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
-use super::{PaymentStatus, refund, store};
+use super::{PaymentStatus, refund, store, waiting};
 use crate::Orders;
-use crate::charges::Facts;
 use crate::refunds::reason;
-use crate::seats::Seats;
 
 impl Orders {
     /// Asks the provider about at most `limit` payments that nobody finished. What it knows is applied; what it
@@ -27,15 +25,8 @@ impl Orders {
                 continue;
             }
             worked = true;
-            match provider.order(&order_id).await {
-                Ok(receipts) => {
-                    let facts: Vec<Facts> = receipts.iter().map(Facts::from).collect();
-                    for facts in &facts {
-                        self.apply(&Cause::provider(None), facts).await?;
-                    }
-                    db::retry(|| self.expire_payment(payment_id)).await?;
-                }
-                Err(error) => tracing::warn!(payment_id, %error, "the provider couldn't tell about a payment"),
+            if self.apply_answer(provider.order(&order_id).await).await? {
+                db::retry(|| self.expire_payment(payment_id)).await?;
             }
         }
         Ok(worked)
@@ -72,9 +63,7 @@ impl Orders {
         let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(waits) else { return Ok(None) };
         refund(&mut tx, &Cause::system(), &payment, reason::UNBOOKED).await?;
         if let (Some(schedule_id), Some(reservation)) = (payment.schedule_id, payment.hold_id) {
-            let pool = Seats(schedule_id);
-            inventory::lock(&mut tx, &pool).await?;
-            inventory::release(&mut tx, &pool, reservation).await?;
+            waiting::release_reservation(&mut tx, schedule_id, reservation).await?;
         }
         tx.commit().await?;
         Ok(payment.schedule_id)

@@ -1,6 +1,7 @@
 //! Pay first, book after: the browser client pays for an order and then books without naming it. So a booking call
 //! looks for the caller's own payment that waits for exactly this.
 
+use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
 use inventory::HoldId;
@@ -10,6 +11,7 @@ use sqlx::MySqlConnection;
 use super::{LinkedBy, PaymentStatus, store};
 use crate::Orders;
 use crate::bookings::{self, NewBooking, Verdict};
+use crate::seats::Seats;
 
 /// How many unfinished orders a booking call asks the provider about: the newest.
 const ASKED_ABOUT: usize = 3;
@@ -88,16 +90,47 @@ pub(crate) async fn take_up_paid(
     if !payment.is_paid || linked.iter().any(|p| p.status.has_money()) {
         return Ok(());
     }
-    // The guesses give way, and keep the reservation that the paid one no longer needs.
-    let mut reservation = payment.hold_id;
-    for guess in linked.iter().filter(|p| p.linked_by == Some(LinkedBy::Booking)) {
-        store::link(&mut tx, guess.payment_id, None, None, reservation.take()).await?;
-    }
+    give_way(&mut tx, orders, &linked, None, payment.hold_id, booking.schedule_id).await?;
     link_waiting(&mut tx, cause, &payment, booking_id).await?;
     if bookings::accept_payment(orders, &mut tx, cause, &booking).await? == Verdict::Accepted {
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Unties the guesses among a booking's payments because another payment takes their place. The first of them
+/// takes that one's old place: the booking `elsewhere` it was tied to, or the `reservation` it no longer needs,
+/// which from now on lasts as long as any unpaid one.
+pub(super) async fn give_way(
+    connection: &mut MySqlConnection,
+    orders: &Orders,
+    linked: &[store::Locked],
+    mut elsewhere: Option<i64>,
+    mut reservation: Option<HoldId>,
+    schedule_id: i64,
+) -> sqlx::Result<()> {
+    for guess in linked.iter().filter(|p| matches!(p.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach))) {
+        let (to, hold) = (elsewhere.take(), reservation.take());
+        if let Some(hold) = hold {
+            inventory::renew(connection, hold, orders.terms.hold).await?;
+        }
+        store::link(connection, guess.payment_id, to, to.map(|_| LinkedBy::Booking), hold).await?;
+    }
+    match reservation {
+        Some(unneeded) => release_reservation(connection, schedule_id, unneeded).await,
+        None => Ok(()),
+    }
+}
+
+/// Gives a reservation's seats back.
+pub(super) async fn release_reservation(
+    connection: &mut MySqlConnection,
+    schedule_id: i64,
+    reservation: HoldId,
+) -> sqlx::Result<()> {
+    let pool = Seats(schedule_id);
+    inventory::lock(connection, &pool).await?;
+    inventory::release(connection, &pool, reservation).await.map(drop)
 }
 
 impl Orders {
@@ -112,17 +145,27 @@ impl Orders {
         };
         let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
         for answer in futures_util::future::join_all(asked).await {
-            match answer {
-                Ok(receipts) => {
-                    for receipt in &receipts {
-                        self.apply(&Cause::provider(None), &receipt.into()).await?;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the provider couldn't tell about a payment that waits for its booking");
-                }
-            }
+            self.apply_answer(answer).await?;
         }
         Ok(())
+    }
+
+    /// Applies what the provider answered about an order. Answers whether it could tell.
+    pub(super) async fn apply_answer(
+        &self,
+        answer: Result<Vec<bootpay::Receipt>, bootpay::Error>,
+    ) -> sqlx::Result<bool> {
+        match answer {
+            Ok(receipts) => {
+                for receipt in &receipts {
+                    self.apply(&Cause::provider(None), &receipt.into()).await?;
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the provider couldn't tell about an order");
+                Ok(false)
+            }
+        }
     }
 }

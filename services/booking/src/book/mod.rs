@@ -9,7 +9,7 @@ use common::auth::User;
 use common::clock::Clock;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotSignedIn};
+use common::http::openapi::{BodyRefused, Failures, NotSignedIn};
 use common::http::{Json, RequestId};
 use common::language::Language;
 use common::money::Money;
@@ -57,8 +57,7 @@ pub(crate) struct BookingMade {
         (status = 400, description = "A field is missing or can't be accepted, or the total is not what it costs.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Sold out, seat taken, not on sale, too many unpaid seats held, or the payment is closed.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large.", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON.", body = Problem, content_type = "application/problem+json"),
+        BodyRefused,
         NotSignedIn,
         Failures,
     ),

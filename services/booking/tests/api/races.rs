@@ -47,7 +47,10 @@ async fn forty_buyers_of_one_seat_are_one_owner(_: MySqlPoolOptions, database: M
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
-async fn of_twenty_parallel_cancels_one_cancels_and_the_seats_come_back_once(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+async fn of_twenty_parallel_cancels_one_cancels_and_the_seats_come_back_once(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
     let service = Service::start(database);
     let schedule = seed::schedule(service.world.day(3)).insert(&service.world.db).await;
     let buyer = service.traveller().await;
@@ -79,7 +82,8 @@ async fn booking_cancelling_and_expiring_at_once_keep_the_books(_: MySqlPoolOpti
                 if let Some(number) = made.body["booking_number"].as_str()
                     && (n + round) % 3 > 0
                 {
-                    let cancelled = buyer.post(&format!("/api/bookings/{number}/cancel"), &serde_json::Value::Null).await;
+                    let cancelled =
+                        buyer.post(&format!("/api/bookings/{number}/cancel"), &serde_json::Value::Null).await;
                     assert_eq!(cancelled.status.as_u16(), 200, "{}", cancelled.body);
                 }
                 service.orders.sweep_seats_once(10).await.unwrap();

@@ -5,8 +5,9 @@ mod store;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
-use common::error::{ApiError, Problem};
+use common::error::ApiError;
 use common::http::Json;
+use common::http::openapi::Failures;
 use serde::Serialize;
 use sqlx::MySqlPool;
 use utoipa::ToSchema;
@@ -47,8 +48,7 @@ pub(crate) struct Airports {
     tag = "airports",
     responses(
         (status = 200, description = "All airports.", body = Airports),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn airports(State(db): State<MySqlPool>) -> Result<impl IntoResponse, ApiError> {
@@ -64,8 +64,7 @@ pub(crate) async fn airports(State(db): State<MySqlPool>) -> Result<impl IntoRes
     tag = "airports",
     responses(
         (status = 200, description = "All airports.", body = Airports),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn airports_alias(db: State<MySqlPool>) -> Result<impl IntoResponse, ApiError> {

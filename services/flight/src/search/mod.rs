@@ -6,6 +6,7 @@ use axum::extract::State;
 use catalogue::AirportCode;
 use chrono::NaiveTime;
 use common::error::{ApiError, Problem};
+use common::http::openapi::Failures;
 use common::http::wire::{date, required_text};
 use common::http::{Json, Query};
 use serde::{Deserialize, Serialize};
@@ -65,8 +66,7 @@ pub(crate) struct FlightsFound {
     responses(
         (status = 200, description = "The flights on sale.", body = FlightsFound),
         (status = 400, description = "A parameter is missing or malformed; `errors` names it.", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "A fault of ours.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database can't be reached.", body = Problem, content_type = "application/problem+json"),
+        Failures,
     ),
 )]
 pub(crate) async fn search(
