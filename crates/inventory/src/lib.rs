@@ -179,7 +179,7 @@ async fn make_way<P: Pool>(
 }
 
 /// Sells a hold, whoever's turn it is to call: its claims no longer lapse. Answers how much was sold: 0 if the hold
-/// had lapsed and was given back, or is sold already.
+/// has lapsed, also if nobody has given it back yet, or is sold already.
 pub async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<i64> {
     store::sell(connection, id).await
 }

@@ -1,4 +1,5 @@
-//! The SQL of claims. Rows are locked in the order of their ids.
+//! The SQL of claims. What locks names its index: a locking read locks whatever it passes, and left to itself the
+//! server may read a small table in another order, through the claims of other pools.
 
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
@@ -19,8 +20,9 @@ pub(crate) async fn lapsed_in(connection: &mut MySqlConnection, pool_id: i64) ->
     sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
+           force index (ix_claims_pool_id_held_until)
            where pool_id = ? and held_until <= now(6)
-           order by claim_id for update"#,
+           order by claim_id for update skip locked"#,
         pool_id,
     )
     .fetch_all(connection)
@@ -31,6 +33,7 @@ pub(crate) async fn of_hold(connection: &mut MySqlConnection, pool_id: i64, id: 
     sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
+           force index (ix_claims_hold_id)
            where hold_id = ? and pool_id = ?
            order by claim_id for update"#,
         Uuid::from(id),
@@ -48,8 +51,9 @@ pub(crate) async fn yielding_of(
     sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
+           force index (ix_claims_pool_id_held_until)
            where pool_id = ? and owner_id = ? and state = 'HELD' and yielding and held_until is not null
-           order by claim_id desc for update"#,
+           order by claim_id desc for update skip locked"#,
         pool_id,
         owner_id,
     )
@@ -99,27 +103,37 @@ pub(crate) async fn insert(
     match insert.build().execute(&mut *connection).await {
         Ok(_) => Ok(()),
         Err(error) if common::db::violated_constraint(&error) == Some(ONE_CLAIM_PER_UNIT) => {
-            let taken = taken_units(connection, pool_id).await?;
-            let unit = want.units.iter().find(|unit| taken.contains(unit));
-            Err(unit.map_or(HoldError::Database(error), |unit| HoldError::UnitTaken(unit.clone())))
+            // Also one that has lapsed since the pool was locked: nobody has given it back yet.
+            for unit in want.units {
+                if holder_of(connection, pool_id, unit).await?.is_some() {
+                    return Err(HoldError::UnitTaken(unit.clone()));
+                }
+            }
+            Err(error.into())
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Sells what is held; answers how much that was.
+/// Sells what is held and hasn't lapsed; answers how much that was.
 pub(crate) async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<i64> {
     let held = sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
-           where hold_id = ? and state = 'HELD'
+           force index (ix_claims_hold_id)
+           where hold_id = ? and state = 'HELD' and (held_until is null or held_until > now(6))
            order by claim_id for update"#,
         Uuid::from(id),
     )
     .fetch_all(&mut *connection)
     .await?;
+    if held.is_empty() {
+        return Ok(0);
+    }
+    // The claims of a hold end together: all of them are locked now.
     sqlx::query!(
-        "update claims set state = 'SOLD', held_until = null, yielding = false where hold_id = ? and state = 'HELD'",
+        "update claims force index (ix_claims_hold_id) set state = 'SOLD', held_until = null, yielding = false
+         where hold_id = ? and state = 'HELD'",
         Uuid::from(id),
     )
     .execute(connection)
@@ -130,14 +144,18 @@ pub(crate) async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::
 pub(crate) async fn set_end(connection: &mut MySqlConnection, id: HoldId, end: End) -> sqlx::Result<bool> {
     let hold = Uuid::from(id);
     let done = match end {
-        End::Never => sqlx::query!("update claims set held_until = null where hold_id = ? and state = 'HELD'", hold),
+        End::Never => sqlx::query!(
+            "update claims force index (ix_claims_hold_id) set held_until = null where hold_id = ? and state = 'HELD'",
+            hold,
+        ),
         End::In(lasts) => sqlx::query!(
-            "update claims set held_until = now(6) + interval ? second where hold_id = ? and state = 'HELD'",
+            "update claims force index (ix_claims_hold_id) set held_until = now(6) + interval ? second
+             where hold_id = ? and state = 'HELD'",
             lasts.num_seconds(),
             hold,
         ),
         End::NotBefore(lasts) => sqlx::query!(
-            "update claims set held_until = greatest(held_until, now(6) + interval ? second)
+            "update claims force index (ix_claims_hold_id) set held_until = greatest(held_until, now(6) + interval ? second)
              where hold_id = ? and state = 'HELD'",
             lasts.num_seconds(),
             hold,

@@ -5,6 +5,7 @@
 //! `REDIS_HOST`/`REDIS_PORT`; `cargo xtask test` provides both.
 
 mod client;
+pub mod description;
 pub mod seed;
 mod world;
 

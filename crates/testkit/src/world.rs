@@ -60,7 +60,7 @@ impl World {
         Self {
             db,
             cache: Cache::new(&redis()).expect("REDIS_HOST and REDIS_PORT name a Redis").with_prefix(&prefix),
-            tokens: Tokens::new(&"a-key-for-tests-that-nobody-else-uses".into(), clock.clone()),
+            tokens: Self::tokens_at(clock.clone()),
             clock,
             chance: Chance::system(),
             ahead,
@@ -70,6 +70,11 @@ impl World {
     /// The world around the database of `#[sqlx::test]`.
     pub fn new(database: MySqlConnectOptions) -> Self {
         Self::with_connections(database, 16)
+    }
+
+    /// Tokens under the key of every world, by another clock than this one's.
+    pub(crate) fn tokens_at(clock: Clock) -> Tokens {
+        Tokens::new(&"a-key-for-tests-that-nobody-else-uses".into(), clock)
     }
 
     /// Lets time pass, for the services and for the database alike. Connections in use learn it when next acquired.

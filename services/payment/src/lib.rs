@@ -1,1 +1,154 @@
-//! P.
+//! Payment service: payments are begun here, the provider tells of them here, and money goes back from here.
+//!
+//! What a payment is and may become is decided in [`orders`]; here is how the world asks for it, and who is believed
+//! about money: the provider, by its signature or by its own answer, and nobody else. The service also runs the jobs
+//! that pay refunds and find out what nobody told.
+
+mod attach;
+mod booking_name;
+mod config;
+mod health;
+mod init;
+mod webhook;
+
+use axum::Router;
+use axum::extract::FromRef;
+use common::auth::Tokens;
+use common::cache::Cache;
+use common::chance::Chance;
+use common::clock::Clock;
+use common::config::{Http, Telemetry};
+use common::health::Dependencies;
+use common::http::openapi::{self, Bearer};
+use common::service::{Running, Service, StartError};
+use common::{db, jobs};
+use orders::Orders;
+use secrecy::SecretString;
+use sqlx::MySqlPool;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use config::{BrowserSettings, Pauses, Settings};
+
+/// What the handlers work with.
+#[derive(Clone, Debug, FromRef)]
+pub struct App {
+    /// Where payments are kept.
+    pub orders: Orders,
+    /// The truth.
+    pub db: MySqlPool,
+    /// Who is asking.
+    pub tokens: Tokens,
+    /// What browsers are handed.
+    pub application_id: ApplicationId,
+    /// What webhooks are signed with.
+    pub webhook_key: WebhookKey,
+}
+
+/// The provider's application id for browsers. Without one nobody can pay, so no payment is begun.
+#[derive(Clone, Debug, Default)]
+pub struct ApplicationId(pub Option<String>);
+
+/// The key of the webhook's signatures. An empty one verifies nothing.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookKey(pub SecretString);
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "CloudJet payment service", description = "Payments and the provider's webhook."),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+/// The public routes and their description. A route that isn't described can't be added.
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(init::init))
+        .routes(routes!(webhook::webhook))
+        .routes(routes!(attach::attach))
+        .routes(routes!(health::health))
+}
+
+/// The public routes, and their description at `/openapi.json`.
+pub fn router(app: App) -> Router {
+    openapi::serve(api(), app)
+}
+
+/// The service.
+#[derive(Clone, Copy, Debug)]
+pub struct Payment;
+
+impl Service for Payment {
+    type Settings = Settings;
+
+    const NAME: &'static str = "payment-service";
+
+    fn port(settings: &Settings) -> u16 {
+        settings.port
+    }
+
+    fn shared(settings: &Settings) -> (&Http, &Telemetry) {
+        (&settings.http, &settings.telemetry)
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        api().into_openapi()
+    }
+
+    fn build(settings: Settings) -> Result<Running, StartError> {
+        let clock = Clock::system();
+        let db = db::pool(&settings.database);
+        let cache = Cache::new(&settings.redis)?;
+        let orders = Orders {
+            db: db.clone(),
+            cache: cache.clone(),
+            clock: clock.clone(),
+            chance: Chance::system(),
+            provider: settings.provider.client()?,
+            terms: settings.terms.terms(),
+        };
+        let app = App {
+            orders: orders.clone(),
+            db: db.clone(),
+            tokens: Tokens::new(&settings.secret.secret_key, clock),
+            application_id: ApplicationId(settings.browser.application_id()),
+            webhook_key: WebhookKey(settings.provider.private_key.unwrap_or_default()),
+        };
+        let running = Running {
+            router: router(app),
+            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            ..Running::default()
+        };
+        Ok(with_jobs(running, &orders, Pauses::of(&settings.terms)))
+    }
+}
+
+/// How much a job does at a time.
+const AT_A_TIME: u32 = 50;
+
+/// Adds the jobs that pay refunds and find out what nobody told.
+pub fn with_jobs(running: Running, orders: &Orders, pauses: Pauses) -> Running {
+    let [refunds, questions, unbooked, inbox] = std::array::from_fn(|_| orders.clone());
+    running
+        .job(move |stop| jobs::every(pauses.refunds, "pay refunds", stop, move || pay_refunds(refunds.clone())))
+        .job(move |stop| jobs::every(pauses.questions, "ask about payments", stop, move || ask(questions.clone())))
+        .job(move |stop| jobs::every(pauses.unbooked, "refund unbooked", stop, move || refund(unbooked.clone())))
+        .job(move |stop| jobs::every(pauses.inbox, "tidy the inbox", stop, move || tidy_inbox(inbox.clone())))
+}
+
+async fn pay_refunds(orders: Orders) -> sqlx::Result<bool> {
+    orders.drive_refunds_once(AT_A_TIME).await
+}
+
+async fn ask(orders: Orders) -> sqlx::Result<bool> {
+    orders.ask_about_payments_once(AT_A_TIME).await
+}
+
+async fn refund(orders: Orders) -> sqlx::Result<bool> {
+    orders.refund_unbooked_once(AT_A_TIME).await
+}
+
+async fn tidy_inbox(orders: Orders) -> sqlx::Result<bool> {
+    orders.tidy_inbox_once(AT_A_TIME).await
+}

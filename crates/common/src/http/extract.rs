@@ -21,12 +21,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Content-Type은 application/json이어야 합니다.",
-                "The Content-Type must be application/json.",
-            ));
+            return Err(wrong_media_type("application/json"));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(body_refused)?;
         from_slice(&bytes).map(Self)
@@ -73,8 +68,18 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// 415: only the media types of `accepted` are read here.
+pub fn wrong_media_type(accepted: &'static str) -> ApiError {
+    ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        format!("Content-Type은 {accepted} 형식이어야 합니다."),
+        format!("The Content-Type must be {accepted}."),
+    )
+}
+
 /// A body that couldn't be read: too large, or the client went away.
-pub(super) fn body_refused(rejection: BytesRejection) -> ApiError {
+pub fn body_refused(rejection: BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return too_large();
     }

@@ -8,4 +8,4 @@ pub mod openapi;
 pub mod wire;
 
 pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, body_refused, wrong_media_type};

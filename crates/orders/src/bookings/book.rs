@@ -1,6 +1,5 @@
 //! Booking: seats are held before anything else is promised; a payment that waits for this booking is taken up.
 
-use chrono::{DateTime, Utc};
 use common::db;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use super::store::{self, NewRow};
 use super::{BookingNumber, BookingStatus, NewBooking, Receipt};
-use crate::payments::{self, Waiting};
+use crate::payments::{self, Waiting, WaitingPayment};
 use crate::seats::{self, Seats};
 use crate::{Orders, bookings};
 
@@ -74,17 +73,18 @@ impl Orders {
                 self.seats_changed(new.schedule_id).await;
                 Ok(Booked::New(receipt))
             }
-            Err(BookError::SeatTaken(seat)) => match self.same_booking(cause, new, &seat).await? {
+            Err(BookError::Database(error)) => Err(error.into()),
+            // Whatever stands in the way of another booking, this very one may be made already.
+            Err(refusal) => match self.same_booking(cause, new).await? {
                 Some(receipt) => Ok(Booked::Already(receipt)),
-                None => Err(BookError::SeatTaken(seat)),
+                None => Err(refusal),
             },
-            Err(error) => Err(error),
         }
     }
 
     async fn place(&self, cause: &Cause, new: &NewBooking) -> Result<Receipt, BookError> {
         let mut tx = self.db.begin().await?;
-        let waiting = payments::lock_waiting(&mut tx, new, self.terms.memory).await?;
+        let waiting = payments::lock_waiting(&mut tx, new, new.total, self.terms.memory).await?;
         let schedule = seats::lock(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
         if !schedule.is_on_sale(self.clock.now()) {
             return Err(BookError::NotOnSale);
@@ -104,7 +104,7 @@ impl Orders {
         if new.total.is_some_and(|said| said != total) {
             return Err(BookError::WrongTotal(total));
         }
-        let paid = payment.as_ref().is_some_and(|p| p.is_paid);
+        let paid = payment.as_ref().is_some_and(WaitingPayment::is_paid);
 
         let pool = Seats(new.schedule_id);
         if let Some(reservation) = payment.as_ref().and_then(|p| p.hold_id) {
@@ -156,19 +156,21 @@ impl Orders {
         }
     }
 
-    /// The caller's own live booking that holds `seat`, if it is for the same passengers: the pay button was
+    /// The caller's own live booking of these seats for the same passengers, if there is one: the pay button was
     /// pressed twice. A payment that is paid and waits takes the place of one that isn't.
-    async fn same_booking(&self, cause: &Cause, new: &NewBooking, seat: &str) -> Result<Option<Receipt>, BookError> {
-        let Some(booking_id) = self.own_booking_with_seat(new, seat).await? else { return Ok(None) };
+    async fn same_booking(&self, cause: &Cause, new: &NewBooking) -> Result<Option<Receipt>, BookError> {
+        let Some(booking_id) = self.own_booking_of_seats(new).await? else { return Ok(None) };
         db::retry(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
         self.seats_changed(new.schedule_id).await;
         let mut connection = self.db.acquire().await?;
         Ok(store::receipt(&mut connection, booking_id).await?)
     }
 
-    async fn own_booking_with_seat(&self, new: &NewBooking, seat: &str) -> sqlx::Result<Option<i64>> {
+    async fn own_booking_of_seats(&self, new: &NewBooking) -> sqlx::Result<Option<i64>> {
+        let Some(seat) = new.seats().into_iter().next() else { return Ok(None) };
         let mut connection = self.db.acquire().await?;
-        let Some(holder) = inventory::holder_of(&mut connection, new.schedule_id, seat).await? else { return Ok(None) };
+        let holder = inventory::holder_of(&mut connection, new.schedule_id, &seat).await?;
+        let Some(holder) = holder else { return Ok(None) };
         let Some(booking_id) = store::live_booking_of_hold(&mut connection, holder, new.user_id).await? else {
             return Ok(None);
         };
@@ -181,6 +183,3 @@ impl Orders {
         Ok(same.then_some(booking_id))
     }
 }
-
-/// An instant as the database computed it.
-pub(super) type Deadline = Option<DateTime<Utc>>;

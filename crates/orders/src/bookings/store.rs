@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::view::{BookedPassenger, Booking, Page};
 use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, Gender, NewBooking, Receipt};
-use crate::bookings::book::Deadline;
 
 /// What a new booking's row is made of.
 pub(super) struct NewRow<'a> {
@@ -86,7 +85,10 @@ pub(super) async fn insert_passengers(
     insert.build().execute(connection).await.map(drop)
 }
 
-pub(super) async fn payment_due_at(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Deadline> {
+pub(super) async fn payment_due_at(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"select payment_due_at as "due: DateTime<Utc>" from bookings where booking_id = ?"#,
         booking_id
@@ -211,7 +213,8 @@ pub(super) async fn live_booking_of_hold(
     .await
 }
 
-/// The caller's payable bookings of a schedule and total that no payment is linked to.
+/// The caller's payable bookings of a schedule and total that no payment is linked to, but for those that came to
+/// nothing: after a declined card the next try finds its booking again.
 pub(crate) async fn payable_without_payment(
     connection: &mut MySqlConnection,
     user_id: i64,
@@ -221,7 +224,8 @@ pub(crate) async fn payable_without_payment(
     sqlx::query_scalar!(
         "select b.booking_id from bookings b
          where b.user_id = ? and b.schedule_id = ? and b.total_amount = ? and b.status = 'PENDING' and b.payment_due_at > now(6)
-           and not exists (select 1 from payments p where p.booking_id = b.booking_id)
+           and not exists (select 1 from payments p
+                           where p.booking_id = b.booking_id and p.status not in ('FAILED', 'EXPIRED', 'CANCELLED'))
          order by b.booking_id limit 2",
         user_id,
         schedule_id,

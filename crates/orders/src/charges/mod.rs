@@ -5,8 +5,6 @@ pub(crate) mod store;
 
 use common::money::Money;
 
-use crate::payments::PaymentStatus;
-
 /// What the provider says of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -71,65 +69,5 @@ impl Charge {
     /// Whether we have money of it.
     pub(crate) fn is_live(&self) -> bool {
         self.was_paid && self.cancelled < self.amount
-    }
-}
-
-/// Where a payment over `amount` stands, from its charges alone, in whatever order they are listed. `given_up`: nobody
-/// waits for it any longer.
-pub(crate) fn state(amount: Money, charges: &[Charge], given_up: bool) -> PaymentStatus {
-    let ours = || charges.iter().filter(|c| c.was_paid && c.amount == amount);
-    if ours().any(|c| c.cancelled == Money::ZERO) {
-        PaymentStatus::Paid
-    } else if ours().any(Charge::is_live) {
-        PaymentStatus::PartiallyRefunded
-    } else if ours().next().is_some() {
-        PaymentStatus::Cancelled
-    } else if charges.iter().any(|c| c.failed && !c.was_paid) {
-        PaymentStatus::Failed
-    } else if given_up {
-        PaymentStatus::Expired
-    } else {
-        PaymentStatus::Requested
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn charge() -> impl Strategy<Value = Charge> {
-        (0u8..4, prop_oneof![Just(1000), Just(2000)], any::<bool>(), any::<bool>(), 0i64..=2000).prop_map(
-            |(id, amount, was_paid, failed, cancelled)| Charge {
-                receipt_id: id.to_string(),
-                amount: Money::won(amount),
-                was_paid,
-                failed,
-                cancelled: Money::won(cancelled.min(amount)),
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_charges_decides_nothing(charges in prop::collection::vec(charge(), 0..5), given_up in any::<bool>()) {
-            let forwards = state(Money::won(1000), &charges, given_up);
-            let backwards: Vec<Charge> = charges.into_iter().rev().collect();
-            prop_assert_eq!(forwards, state(Money::won(1000), &backwards, given_up));
-        }
-
-        #[test]
-        fn money_that_came_is_never_called_a_failure(mut charges in prop::collection::vec(charge(), 0..5)) {
-            charges.push(Charge { receipt_id: "x".into(), amount: Money::won(1000), was_paid: true, failed: true, cancelled: Money::ZERO });
-            prop_assert_eq!(state(Money::won(1000), &charges, true), PaymentStatus::Paid);
-        }
-
-        #[test]
-        fn another_amount_never_pays(mut charges in prop::collection::vec(charge(), 0..5)) {
-            charges.retain(|c| c.amount != Money::won(1000));
-            let state = state(Money::won(1000), &charges, false);
-            prop_assert!(matches!(state, PaymentStatus::Requested | PaymentStatus::Failed));
-        }
     }
 }

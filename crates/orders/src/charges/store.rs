@@ -5,13 +5,15 @@ use sqlx::MySqlConnection;
 
 use super::{Charge, Facts, Outcome};
 
-/// Notes what the provider said. What is on file only grows, so an old message takes nothing back.
+/// Notes what the provider said. What is on file only grows, so an old message takes nothing back; the amount is the
+/// one first told with money, because a message about a decline need not tell it.
 pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i64>, facts: &Facts) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, failed, cancelled, raw_status)
          values (?, ?, ?, ?, ?, ?, ?, ?)
          on duplicate key update
              payment_id = coalesce(payment_id, values(payment_id)),
+             amount     = if(was_paid, amount, values(amount)),
              was_paid   = was_paid or values(was_paid),
              failed     = failed or values(failed),
              cancelled  = greatest(cancelled, values(cancelled)),

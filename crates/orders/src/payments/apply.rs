@@ -6,7 +6,7 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
-use super::{PaymentStatus, refund, store, waiting};
+use super::{PaymentStatus, refund, state, store, waiting};
 use crate::Orders;
 use crate::bookings::{self, BookingStatus, Verdict};
 use crate::charges::{self, Charge, Facts, Outcome};
@@ -67,7 +67,11 @@ impl Orders {
         charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
         let on_file = charges::store::of_payment(&mut tx, payment.payment_id).await?;
         let given_up = payment.status == PaymentStatus::Expired;
-        let state = charges::state(payment.amount, &on_file, given_up);
+        let state = match payment.status {
+            // For good: money that comes on another receipt after that is not this payment's.
+            PaymentStatus::Cancelled => PaymentStatus::Cancelled,
+            _ => state::of(payment.amount, &on_file, given_up),
+        };
         let own = own_receipt(&payment, &on_file);
         if state != payment.status || payment.receipt_id.as_deref() != own {
             store::set_status(&mut tx, payment.payment_id, state, own).await?;
@@ -85,7 +89,7 @@ impl Orders {
         }
         tx.commit().await?;
 
-        let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount;
+        let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount && facts.cancelled < facts.amount;
         let applied = if wrong { Applied::WrongAmount } else { Applied::Done };
         let schedule = booking.map(|b| b.schedule_id).or(payment.schedule_id);
         Ok(Tried::Applied(applied, schedule.filter(|_| state != payment.status)))

@@ -44,8 +44,8 @@ pub enum AttachError {
 enum Tried {
     /// To a booking of this schedule; the payment may still be unfinished.
     Attached { schedule_id: i64, unfinished: bool },
-    /// Refused, but with something to be kept: the surplus that goes back.
-    Refused(AttachError),
+    /// Refused, but with something to be kept: the surplus that goes back, and what was reserved for it.
+    Refused { schedule_id: i64, error: AttachError },
     /// A link was changed while we locked.
     Moved,
 }
@@ -70,7 +70,10 @@ impl Orders {
                     self.seats_changed(schedule_id).await;
                     return Ok(());
                 }
-                Tried::Refused(error) => return Err(error),
+                Tried::Refused { schedule_id, error } => {
+                    self.seats_changed(schedule_id).await;
+                    return Err(error);
+                }
                 Tried::Moved => {}
             }
         }
@@ -196,6 +199,6 @@ impl Case<'_> {
                 waiting::release_reservation(tx, self.booking.schedule_id, reservation).await?;
             }
         }
-        Ok(Tried::Refused(error))
+        Ok(Tried::Refused { schedule_id: self.booking.schedule_id, error })
     }
 }

@@ -1,7 +1,9 @@
 //! Beginning a payment. Everything that can be refused is refused here, before anybody's card is charged: the price,
 //! the sale, the capacity.
 
+use catalogue::schedules::ScheduleStatus;
 use common::db;
+use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
@@ -103,8 +105,11 @@ impl Orders {
             self.seats_changed(schedule_id).await;
         }
         if new.order_id.is_some() {
-            // A client that makes its own ids may have let its buyer pay before it told us.
-            self.apply_kept(&requested.order_id).await?;
+            // A client that makes its own ids may have let its buyer pay before it told us. The payment is begun
+            // either way, and what can't be applied now is applied by the job.
+            if let Err(error) = self.apply_kept(&requested.order_id).await {
+                tracing::warn!(error = %Chain(&error), "what the provider told of an order before waits in the inbox");
+            }
         }
         Ok(requested)
     }
@@ -146,6 +151,11 @@ impl Orders {
         let booking = bookings::store::lock(tx, booking_id).await?.ok_or(InitError::UnknownBooking)?;
         if !booking.is_payable() {
             return Err(InitError::NotPayable);
+        }
+        // What was taken off sale since is still theirs to pay, but not what has left or isn't flown.
+        let schedule = catalogue::schedules::find(tx, booking.schedule_id).await?.ok_or(InitError::UnknownSchedule)?;
+        if schedule.status == ScheduleStatus::Cancelled || schedule.departs_at() <= self.clock.now() {
+            return Err(InitError::NotOnSale);
         }
         if booking.total != new.amount {
             return Err(InitError::WrongAmount);

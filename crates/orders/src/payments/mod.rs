@@ -8,6 +8,7 @@ mod attach;
 mod inbox;
 mod init;
 mod reconcile;
+mod state;
 pub(crate) mod store;
 mod waiting;
 
@@ -15,7 +16,7 @@ pub use apply::Applied;
 pub use attach::AttachError;
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
-pub(crate) use waiting::{Waiting, link_waiting, lock_waiting, take_up_paid};
+pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 
 use common::events::Cause;
 use sqlx::MySqlConnection;

@@ -7,6 +7,7 @@ use sqlx::MySqlConnection;
 use uuid::Uuid;
 
 use super::{LinkedBy, Method, PaymentStatus, Processor};
+use crate::bookings::NewBooking;
 use crate::charges::{Facts, Outcome};
 
 /// A payment as it stands while this transaction holds its row.
@@ -66,10 +67,11 @@ pub(crate) async fn lock(connection: &mut MySqlConnection, payment_id: i64) -> s
 
 /// Locks the payments linked to a booking, in the order of their ids.
 pub(crate) async fn lock_of_booking(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Locked>> {
-    select_locked!(connection, 0, "where booking_id = ? order by payment_id for update", booking_id)
+    select_locked!(connection, 0, "ignore index (primary) where booking_id = ? order by payment_id for update", booking_id)
 }
 
-/// Locks a person's unlinked payments for so many seats of a schedule, newest first.
+/// Locks a person's unlinked payments for so many seats of a schedule, newest first. The index is named because what
+/// the read passes is locked: by `booking_id is null` that would be everybody's.
 pub(super) async fn lock_unlinked(
     connection: &mut MySqlConnection,
     user_id: i64,
@@ -80,30 +82,30 @@ pub(super) async fn lock_unlinked(
     select_locked!(
         connection,
         memory.num_seconds(),
-        "where user_id = ? and schedule_id = ? and quantity = ? and booking_id is null order by payment_id desc for update",
+        "force index (ix_payments_user_id_schedule_id)
+         where user_id = ? and schedule_id = ? and quantity = ? and booking_id is null order by payment_id desc for update",
         user_id,
         schedule_id,
         quantity
     )
 }
 
-/// The order ids of a person's unlinked, unfinished payments for so many seats of a schedule, newest first; none if
-/// one of them is known to be paid.
+/// The order ids of the unlinked, unfinished payments that may be for this booking, newest first; none if one of
+/// them is known to be paid.
 pub(super) async fn unfinished_orders(
     connection: &mut MySqlConnection,
-    user_id: i64,
-    schedule_id: i64,
-    quantity: u32,
+    new: &NewBooking,
     memory: TimeDelta,
 ) -> sqlx::Result<Vec<String>> {
     let rows = sqlx::query!(
         r#"select order_id, status as "status: PaymentStatus" from payments
-           where user_id = ? and schedule_id = ? and quantity = ? and booking_id is null and closed_at is null
-             and created_at >= now(6) - interval ? second and status in ('REQUESTED', 'PAID')
+           where user_id = ? and schedule_id = ? and quantity = ? and amount = coalesce(?, amount) and booking_id is null
+             and closed_at is null and created_at >= now(6) - interval ? second and status in ('REQUESTED', 'EXPIRED', 'PAID')
            order by payment_id desc"#,
-        user_id,
-        schedule_id,
-        quantity,
+        new.user_id,
+        new.schedule_id,
+        new.quantity(),
+        new.total.map(Money::as_won),
         memory.num_seconds(),
     )
     .fetch_all(connection)

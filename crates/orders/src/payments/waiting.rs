@@ -20,9 +20,15 @@ const ASKED_ABOUT: usize = 3;
 #[derive(Clone, Debug)]
 pub(crate) struct WaitingPayment {
     pub(crate) payment_id: i64,
-    pub(crate) is_paid: bool,
     pub(crate) unit_price: Option<Money>,
     pub(crate) hold_id: Option<HoldId>,
+    status: PaymentStatus,
+}
+
+impl WaitingPayment {
+    pub(crate) fn is_paid(&self) -> bool {
+        self.status == PaymentStatus::Paid
+    }
 }
 
 /// What a booking call finds.
@@ -36,24 +42,27 @@ pub(crate) enum Waiting {
     None,
 }
 
-/// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and total,
-/// begun within `memory`. A paid one is preferred, then the newest.
+/// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and `total`
+/// (any, if none is named), begun within `memory`. A paid one is preferred, then the newest; one that was given up
+/// can still turn out to be paid.
 pub(crate) async fn lock_waiting(
     connection: &mut MySqlConnection,
     new: &NewBooking,
+    total: Option<Money>,
     memory: chrono::TimeDelta,
 ) -> sqlx::Result<Waiting> {
     let mut payments = store::lock_unlinked(connection, new.user_id, new.schedule_id, new.quantity(), memory).await?;
-    payments.retain(|p| p.is_recent && new.total.is_none_or(|total| total == p.amount));
-    let open = |p: &&store::Locked| !p.is_closed && matches!(p.status, PaymentStatus::Paid | PaymentStatus::Requested);
-    let chosen =
-        payments.iter().filter(open).find(|p| p.status == PaymentStatus::Paid).or_else(|| payments.iter().find(open));
+    payments.retain(|p| p.is_recent && total.is_none_or(|total| total == p.amount));
+    let newest = |status| payments.iter().find(|p| p.status == status && !p.is_closed);
+    let chosen = newest(PaymentStatus::Paid)
+        .or_else(|| newest(PaymentStatus::Requested))
+        .or_else(|| newest(PaymentStatus::Expired));
     Ok(match chosen {
         Some(payment) => Waiting::Open(WaitingPayment {
             payment_id: payment.payment_id,
-            is_paid: payment.status == PaymentStatus::Paid,
             unit_price: payment.unit_price,
             hold_id: payment.hold_id,
+            status: payment.status,
         }),
         None if payments.is_empty() => Waiting::None,
         None => Waiting::OnlyClosed,
@@ -86,8 +95,9 @@ pub(crate) async fn take_up_paid(
         return Ok(());
     }
     let linked = store::lock_of_booking(&mut tx, booking_id).await?;
-    let Waiting::Open(payment) = lock_waiting(&mut tx, new, orders.terms.memory).await? else { return Ok(()) };
-    if !payment.is_paid || linked.iter().any(|p| p.status.has_money()) {
+    let waiting = lock_waiting(&mut tx, new, Some(booking.total), orders.terms.memory).await?;
+    let Waiting::Open(payment) = waiting else { return Ok(()) };
+    if !payment.is_paid() || linked.iter().any(|p| p.status.has_money()) {
         return Ok(());
     }
     give_way(&mut tx, orders, &linked, None, payment.hold_id, booking.schedule_id).await?;
@@ -140,8 +150,7 @@ impl Orders {
         let Some(provider) = &self.provider else { return Ok(()) };
         let orders = {
             let mut connection = self.db.acquire().await?;
-            store::unfinished_orders(&mut connection, new.user_id, new.schedule_id, new.quantity(), self.terms.memory)
-                .await?
+            store::unfinished_orders(&mut connection, new, self.terms.memory).await?
         };
         let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
         for answer in futures_util::future::join_all(asked).await {

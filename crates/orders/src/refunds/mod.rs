@@ -62,8 +62,6 @@ pub(crate) struct Due {
     pub(crate) receipt_id: String,
     pub(crate) amount: Money,
     pub(crate) attempts: i32,
-    /// What of this receipt our refunds have paid back so far.
-    pub(crate) paid_back: Money,
 }
 
 impl Orders {
@@ -85,7 +83,9 @@ impl Orders {
         Ok(worked)
     }
 
+    /// The payment learns of it before the refund is done with: a crash in between repeats both, and skips neither.
     async fn settle_refund(&self, refund: &Due, facts: &Facts) -> sqlx::Result<()> {
+        self.apply(&Cause::provider(None), facts).await?;
         let mut tx = self.db.begin().await?;
         if store::succeed(&mut tx, refund.refund_id).await? {
             events::record(
@@ -99,8 +99,7 @@ impl Orders {
             )
             .await?;
         }
-        tx.commit().await?;
-        self.apply(&Cause::provider(None), facts).await.map(drop)
+        tx.commit().await
     }
 
     async fn postpone_refund(&self, refund: &Due, error: &bootpay::Error) -> sqlx::Result<()> {
@@ -127,11 +126,13 @@ impl Orders {
 
 /// Asks the provider to pay a refund. Unless it is the first try, the receipt is looked up first; it also is when
 /// the provider refuses, because it may refuse what it has done already.
+///
+/// A refund is of all that was left of its receipt. So it is done when nothing is left, and not before: how much was
+/// cancelled doesn't tell, because some of it may have been cancelled in the provider's console.
 async fn pay_back(provider: &bootpay::Client, refund: &Due) -> Result<bootpay::Receipt, bootpay::Error> {
     let receipt_id = bootpay::ReceiptId::parse(refund.receipt_id.as_str())
         .map_err(|_| bootpay::Error::Unreadable("the receipt's id is not one"))?;
-    let done =
-        |receipt: &bootpay::Receipt| receipt.cancelled_price >= (refund.paid_back.as_won() + refund.amount.as_won());
+    let done = |receipt: &bootpay::Receipt| receipt.remaining() == 0;
     if refund.attempts > 1
         && let Some(receipt) = provider.receipt(&receipt_id).await?.filter(done)
     {

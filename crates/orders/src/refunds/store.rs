@@ -52,21 +52,14 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
     if taken.rows_affected() == 0 {
         return Ok(None);
     }
-    let row = sqlx::query!(
-        r#"select receipt_id, amount, attempts,
-                  cast((select coalesce(sum(other.amount), 0) from refunds other
-                        where other.receipt_id = r.receipt_id and other.state = 'SUCCEEDED') as signed) as "paid_back!: i64"
-           from refunds r where refund_id = ?"#,
-        refund_id,
-    )
-    .fetch_one(connection)
-    .await?;
+    let row = sqlx::query!("select receipt_id, amount, attempts from refunds where refund_id = ?", refund_id)
+        .fetch_one(connection)
+        .await?;
     Ok(Some(Due {
         refund_id,
         receipt_id: row.receipt_id,
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
-        paid_back: Money::won(row.paid_back),
     }))
 }
 

@@ -3,7 +3,6 @@
 mod access;
 mod health;
 mod login;
-mod openapi;
 mod outage;
 mod profile;
 mod shapes;

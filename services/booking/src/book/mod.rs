@@ -75,7 +75,9 @@ pub(crate) async fn book(
     let wanted = request.read(clock.today_in_seoul())?;
     let account = store::contact_of(&db, user.id).await?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
-    let booked = orders.book(&cause, &wanted.into_booking(user.id, account)).await.map_err(refused)?;
+    let seats_field = wanted.seats_field;
+    let booked = orders.book(&cause, &wanted.into_booking(user.id, account)).await;
+    let booked = booked.map_err(|error| refused(error, seats_field))?;
     let (status, receipt) = match booked {
         Booked::New(receipt) => (StatusCode::CREATED, receipt),
         Booked::Already(receipt) => (StatusCode::OK, receipt),
@@ -104,8 +106,8 @@ impl BookingMade {
     }
 }
 
-/// How a refusal is told.
-fn refused(error: BookError) -> ApiError {
+/// How a refusal is told to a request that named its seats in `seats_field`.
+fn refused(error: BookError, seats_field: &'static str) -> ApiError {
     match error {
         BookError::UnknownSchedule => {
             ApiError::not_found("schedule-not-found", "항공편을 찾을 수 없습니다.", "There is no such flight.")
@@ -115,7 +117,7 @@ fn refused(error: BookError) -> ApiError {
         }
         BookError::SoldOut => ApiError::conflict("sold-out", "남은 좌석이 부족합니다.", "Not enough seats are left."),
         BookError::NoSuchSeat(seat) => ApiError::invalid(
-            "seats",
+            seats_field,
             format!("이 항공기에는 {seat} 좌석이 없습니다."),
             format!("This aircraft has no seat {seat}."),
         ),

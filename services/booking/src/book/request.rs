@@ -78,6 +78,8 @@ pub(crate) struct ContactRequest {
 pub(crate) struct Wanted {
     schedule_id: i64,
     passengers: Vec<Passenger>,
+    /// The field that named the seats.
+    pub(crate) seats_field: &'static str,
     contact: Option<(String, String)>,
     payment_method: String,
     total: Option<Money>,
@@ -106,8 +108,9 @@ impl BookingRequest {
             None => None,
         };
         let payment_method = label(self.payment_method.as_deref().unwrap_or("card"), "paymentMethod", 20)?;
-        seat(&mut passengers, self.seats, self.seat_id)?;
-        Ok(Wanted { schedule_id, passengers, contact, payment_method, total: self.total_amount.map(Money::won) })
+        let seats_field = seat(&mut passengers, self.seats, self.seat_id)?;
+        let total = self.total_amount.map(Money::won);
+        Ok(Wanted { schedule_id, passengers, seats_field, contact, payment_method, total })
     }
 }
 
@@ -168,12 +171,15 @@ fn label(text: &str, field: &str, longest: usize) -> Result<String, ApiError> {
     Ok(text)
 }
 
-/// Gives the seats to the first passengers.
-fn seat(passengers: &mut [Passenger], seats: Option<Vec<String>>, seat_id: Option<String>) -> Result<(), ApiError> {
+/// Gives the seats to the first passengers. Answers which field named them.
+fn seat(
+    passengers: &mut [Passenger],
+    seats: Option<Vec<String>>,
+    seat_id: Option<String>,
+) -> Result<&'static str, ApiError> {
     let (field, labels) = match (seats, seat_id) {
-        (Some(seats), _) => ("seats", seats),
         (None, Some(seat)) => ("seat_id", vec![seat]),
-        (None, None) => return Ok(()),
+        (seats, _) => ("seats", seats.unwrap_or_default()),
     };
     if labels.len() > passengers.len() {
         return Err(ApiError::invalid(field, "승객보다 좌석이 많습니다.", "There are more seats than passengers."));
@@ -188,5 +194,5 @@ fn seat(passengers: &mut [Passenger], seats: Option<Vec<String>>, seat_id: Optio
         }
         passenger.seat = Some(seat);
     }
-    Ok(())
+    Ok(field)
 }

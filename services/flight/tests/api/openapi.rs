@@ -7,6 +7,7 @@ use flight_service::Flight;
 use serde_json::Value;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::World;
+use testkit::description::assert_committed_and_complete;
 
 use crate::client;
 
@@ -15,10 +16,8 @@ fn committed() -> Value {
 }
 
 #[test]
-fn the_committed_description_is_the_generated_one() {
-    let generated = Flight::openapi().to_pretty_json().unwrap();
-    let up_to_date = include_str!("../../openapi.json").trim_end() == generated;
-    assert!(up_to_date, "write it anew: flight-service --openapi > services/flight/openapi.json");
+fn the_committed_description_is_the_current_one() {
+    assert_committed_and_complete(&Flight::openapi(), include_str!("../../openapi.json"));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
@@ -42,6 +41,4 @@ fn every_operation_of_the_contract_is_described() {
         "/api/flights/health",
     ]);
     assert_eq!(described, expected);
-    let names: BTreeSet<&str> = paths.values().map(|p| p["get"]["operationId"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), paths.len());
 }

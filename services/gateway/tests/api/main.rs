@@ -5,7 +5,9 @@
 mod cors;
 mod failures;
 mod headers;
+mod journey;
 mod process;
 mod routes;
 mod streaming;
 mod support;
+mod system;

@@ -1,0 +1,111 @@
+//! What must hold of every service's description, and of every operation in it.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::header::AUTHORIZATION;
+use chrono::TimeDelta;
+use common::auth::{Role, Tokens};
+use common::clock::Clock;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use crate::{Client, World, seed};
+
+/// An operation of a description.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with its parameters in braces.
+    pub path: String,
+    /// Whether it says that it wants a session.
+    pub needs_session: bool,
+}
+
+impl Operation {
+    /// An address it is reached at: its path, with 1 for every parameter.
+    fn address(&self) -> String {
+        let parts = self.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Every operation that `api` describes.
+///
+/// # Panics
+/// When it is no description.
+pub fn operations(api: &OpenApi) -> Vec<Operation> {
+    let description = serde_json::to_value(api).expect("a description");
+    let mut operations = Vec::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let method = method.to_uppercase().parse().expect("a method");
+            operations.push(Operation { method, path: path.clone(), needs_session: !operation["security"].is_null() });
+        }
+    }
+    operations
+}
+
+/// Asserts that the committed description is the current one, and that every operation has a name of its own and says
+/// in which shape it answers.
+///
+/// # Panics
+/// When it isn't so.
+#[track_caller]
+pub fn assert_committed_and_complete(api: &OpenApi, committed: &str) {
+    let current = api.to_pretty_json().expect("a description");
+    assert!(current.trim_end() == committed.trim_end(), "run `cargo xtask generate`");
+    let description = serde_json::to_value(api).expect("a description");
+    assert_eq!(description["openapi"], "3.1.0");
+    let mut names = BTreeSet::new();
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let name = operation["operationId"].as_str().expect("an operation's name");
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name} again");
+            for (status, answer) in operation["responses"].as_object().expect("answers") {
+                let shape = if status.starts_with('2') { "application/json" } else { "application/problem+json" };
+                assert!(answer["content"][shape]["schema"] != Value::Null, "{method} {path} {status}");
+            }
+        }
+    }
+}
+
+/// Asserts that exactly the operations that say so want a session, and that none but a good one will do.
+///
+/// # Panics
+/// When it isn't so.
+pub async fn assert_guarded(world: &World, client: &Client, api: &OpenApi) {
+    let id = seed::user(&world.db).await;
+    let old = world.token(id);
+    world.pass(TimeDelta::hours(24));
+    let good = world.token(id);
+    let stranger = Tokens::new(&"another-key-that-nobody-was-given-0001".into(), world.clock.clone());
+    let forged = stranger.issue(id, Role::Admin).expect("a token");
+    let future =
+        World::tokens_at(Clock::fixed(world.now() + TimeDelta::hours(1))).issue(id, Role::User).expect("a token");
+    let unsigned = format!("{}.", good.rsplit_once('.').expect("a token").0);
+    let of_nobody = world.token(id + 1000);
+    let bad = [&old, &future, &forged, &unsigned, &of_nobody, "nonsense"].map(|token| format!("Bearer {token}"));
+    let bad: Vec<Option<&str>> =
+        bad.iter().map(String::as_str).chain(["", "Bearer", "Basic a2ltOnB3"]).map(Some).chain([None]).collect();
+    let call = async |operation: &Operation, header: Option<&str>| {
+        let client = header.map_or(client.clone(), |header| client.with(AUTHORIZATION, header));
+        client.send(operation.method.clone(), &operation.address(), Some("application/json"), Body::from("{}")).await
+    };
+    for operation in operations(api) {
+        for header in &bad {
+            let answer = call(&operation, *header).await;
+            if operation.needs_session {
+                answer.refused(401, "unauthorized");
+            } else {
+                assert_ne!(answer.status, 401, "{operation:?} with {header:?}: public means public");
+            }
+        }
+        for header in [format!("Bearer {good}"), format!("bearer {good}"), good.clone()] {
+            let answer = call(&operation, Some(&header)).await;
+            assert_ne!(answer.status, 401, "{operation:?}");
+        }
+    }
+}
