@@ -19,6 +19,9 @@ use sqlx::MySqlPool;
 use crate::clock::Clock;
 use crate::error::ApiError;
 
+/// From how many bytes on a key of HS256 is safe (RFC 7518, 3.2).
+const SAFE_KEY: usize = 32;
+
 /// How long a session lasts.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
@@ -57,6 +60,9 @@ impl Tokens {
     /// Tokens under `key`, taken as the UTF-8 bytes it is.
     pub fn new(key: &SecretString, clock: Clock) -> Self {
         let key = key.expose_secret().as_bytes();
+        if key.len() < SAFE_KEY {
+            tracing::warn!(bytes = key.len(), "SECRET_KEY is short enough to be guessed: {SAFE_KEY} bytes are safe");
+        }
         let mut validation = Validation::new(Algorithm::HS256);
         // The library would read the machine's clock; `verify` compares with ours, and without leeway.
         validation.validate_exp = false;

@@ -17,6 +17,10 @@ pub(crate) const MIGRATE: &str = "migrate";
 /// The program that plays the payment provider.
 pub(crate) const SIMULATOR: &str = "bootpay-simulator";
 
+/// What to do when something can't be built.
+const NOT_BUILT: &str =
+    "the programs can't be built. The compiler says above why; after a change to a query, run `cargo xtask generate`";
+
 /// Builds everything that a running system consists of.
 pub(crate) async fn system(workspace: &Workspace, profile: Profile) -> Result<()> {
     let services = SERVICES.iter().map(|service| service.package);
@@ -43,5 +47,5 @@ async fn build(workspace: &Workspace, profile: Profile, programs: &[&str]) -> Re
     if profile == Profile::Release {
         command.arg("--release");
     }
-    run_on_terminal("The build", command).await
+    run_on_terminal("The build", command).await.map_err(|error| error.context(NOT_BUILT))
 }
