@@ -22,7 +22,7 @@ pub(crate) async fn lapsed_in(connection: &mut MySqlConnection, pool_id: i64) ->
         r#"select claim_id, quantity as "quantity: i64" from claims
            force index (ix_claims_pool_id_held_until)
            where pool_id = ? and held_until <= now(6)
-           order by claim_id for update skip locked"#,
+           order by claim_id for update"#,
         pool_id,
     )
     .fetch_all(connection)
@@ -53,7 +53,7 @@ pub(crate) async fn yielding_of(
         r#"select claim_id, quantity as "quantity: i64" from claims
            force index (ix_claims_pool_id_held_until)
            where pool_id = ? and owner_id = ? and state = 'HELD' and yielding and held_until is not null
-           order by claim_id desc for update skip locked"#,
+           order by claim_id desc for update"#,
         pool_id,
         owner_id,
     )

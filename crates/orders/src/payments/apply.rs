@@ -66,13 +66,15 @@ impl Orders {
 
         charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
         let on_file = charges::store::of_payment(&mut tx, payment.payment_id).await?;
+        let own = own_charge(&payment, &on_file);
         let given_up = payment.status == PaymentStatus::Expired;
         let state = match payment.status {
             // For good: money that comes on another receipt after that is not this payment's.
             PaymentStatus::Cancelled => PaymentStatus::Cancelled,
-            _ => state::of(payment.amount, &on_file, given_up),
+            // Nor does any other receipt tell where it stands: what is paid beside its own goes back.
+            _ => state::of(payment.amount, own.map_or(&on_file, std::slice::from_ref), given_up),
         };
-        let own = own_receipt(&payment, &on_file);
+        let own = own.map(|charge| charge.receipt_id.as_str());
         if state != payment.status || payment.receipt_id.as_deref() != own {
             store::set_status(&mut tx, payment.payment_id, state, own).await?;
         }
@@ -96,19 +98,15 @@ impl Orders {
     }
 }
 
-/// The receipt that pays a payment: the one it has, as long as there is money on it; else the first with money; else
-/// whichever it had.
-fn own_receipt<'a>(payment: &'a store::Locked, on_file: &'a [Charge]) -> Option<&'a str> {
+/// The charge that pays a payment: that of the receipt it has; else the first with money on it; else the first that
+/// ever had any.
+fn own_charge<'a>(payment: &store::Locked, on_file: &'a [Charge]) -> Option<&'a Charge> {
     let known = payment.receipt_id.as_deref();
-    let paying = |c: &&Charge| c.was_paid && c.amount == payment.amount;
-    on_file
-        .iter()
-        .filter(paying)
+    let paying = || on_file.iter().filter(|c| c.was_paid && c.amount == payment.amount);
+    paying()
         .find(|c| Some(c.receipt_id.as_str()) == known)
-        .or_else(|| on_file.iter().filter(paying).find(|c| c.is_live()))
-        .or_else(|| on_file.iter().find(paying))
-        .map(|c| c.receipt_id.as_str())
-        .or(known)
+        .or_else(|| paying().find(|c| c.is_live()))
+        .or_else(|| paying().next())
 }
 
 /// A payment whose facts have changed, under lock, with the booking it is linked to.

@@ -187,7 +187,7 @@ impl Case<'_> {
     }
 
     fn attached(&self) -> Tried {
-        let unfinished = self.payment.status == PaymentStatus::Requested;
+        let unfinished = matches!(self.payment.status, PaymentStatus::Requested | PaymentStatus::Expired);
         Tried::Attached { schedule_id: self.booking.schedule_id, unfinished }
     }
 

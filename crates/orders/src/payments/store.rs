@@ -67,7 +67,12 @@ pub(crate) async fn lock(connection: &mut MySqlConnection, payment_id: i64) -> s
 
 /// Locks the payments linked to a booking, in the order of their ids.
 pub(crate) async fn lock_of_booking(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Locked>> {
-    select_locked!(connection, 0, "ignore index (primary) where booking_id = ? order by payment_id for update", booking_id)
+    select_locked!(
+        connection,
+        0,
+        "ignore index (primary) where booking_id = ? order by payment_id for update",
+        booking_id
+    )
 }
 
 /// Locks a person's unlinked payments for so many seats of a schedule, newest first. The index is named because what
@@ -240,7 +245,8 @@ pub(super) struct Found {
 }
 
 /// The payments that nobody finished and the provider should be asked about: begun long ago, or linked to a booking
-/// whose time is over.
+/// whose time is over. One that was given up is asked about for a day more, each time after twice as long: it may
+/// have been paid late, and nobody told us.
 pub(super) async fn to_ask_about(
     connection: &mut MySqlConnection,
     after: TimeDelta,
@@ -250,9 +256,12 @@ pub(super) async fn to_ask_about(
     let rows = sqlx::query!(
         r#"select p.payment_id, p.order_id as "order_id!" from payments p
            left join bookings b on b.booking_id = p.booking_id
-           where p.status = 'REQUESTED' and p.order_id is not null
+           where p.status in ('REQUESTED', 'EXPIRED') and p.order_id is not null
              and (p.checked_at is null or p.checked_at <= now(6) - interval ? second)
-             and (p.created_at <= now(6) - interval ? second or (b.status = 'PENDING' and b.payment_due_at <= now(6)))
+             and if(p.status = 'REQUESTED',
+                    p.created_at <= now(6) - interval ? second or (b.status = 'PENDING' and b.payment_due_at <= now(6)),
+                    p.created_at > now(6) - interval 1 day
+                    and p.checked_at <= now(6) - interval timestampdiff(second, p.created_at, p.checked_at) second)
            order by p.checked_at limit ?"#,
         interval.num_seconds(),
         after.num_seconds(),

@@ -43,8 +43,9 @@ pub(crate) enum Waiting {
 }
 
 /// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and `total`
-/// (any, if none is named), begun within `memory`. A paid one is preferred, then the newest; one that was given up
-/// can still turn out to be paid.
+/// (any, if none is named), begun within `memory`. A paid one is preferred: the oldest, because who pays for two
+/// bookings in two tabs makes them in the same order. Then the newest; one that was given up can still turn out to
+/// be paid.
 pub(crate) async fn lock_waiting(
     connection: &mut MySqlConnection,
     new: &NewBooking,
@@ -53,10 +54,11 @@ pub(crate) async fn lock_waiting(
 ) -> sqlx::Result<Waiting> {
     let mut payments = store::lock_unlinked(connection, new.user_id, new.schedule_id, new.quantity(), memory).await?;
     payments.retain(|p| p.is_recent && total.is_none_or(|total| total == p.amount));
-    let newest = |status| payments.iter().find(|p| p.status == status && !p.is_closed);
-    let chosen = newest(PaymentStatus::Paid)
-        .or_else(|| newest(PaymentStatus::Requested))
-        .or_else(|| newest(PaymentStatus::Expired));
+    let open = |status| payments.iter().filter(move |p| p.status == status && !p.is_closed);
+    let chosen = open(PaymentStatus::Paid)
+        .last()
+        .or_else(|| open(PaymentStatus::Requested).next())
+        .or_else(|| open(PaymentStatus::Expired).next());
     Ok(match chosen {
         Some(payment) => Waiting::Open(WaitingPayment {
             payment_id: payment.payment_id,
