@@ -43,9 +43,8 @@ pub(crate) enum Waiting {
 }
 
 /// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and `total`
-/// (any, if none is named), begun within `memory`. A paid one is preferred: the oldest, because who pays for two
-/// bookings in two tabs makes them in the same order. Then the newest; one that was given up can still turn out to
-/// be paid.
+/// (any, if none is named), begun within `memory`. A paid one is preferred, then the newest; one that was given up
+/// can still turn out to be paid.
 pub(crate) async fn lock_waiting(
     connection: &mut MySqlConnection,
     new: &NewBooking,
@@ -54,11 +53,11 @@ pub(crate) async fn lock_waiting(
 ) -> sqlx::Result<Waiting> {
     let mut payments = store::lock_unlinked(connection, new.user_id, new.schedule_id, new.quantity(), memory).await?;
     payments.retain(|p| p.is_recent && total.is_none_or(|total| total == p.amount));
-    let open = |status| payments.iter().filter(move |p| p.status == status && !p.is_closed);
-    let chosen = open(PaymentStatus::Paid)
-        .last()
-        .or_else(|| open(PaymentStatus::Requested).next())
-        .or_else(|| open(PaymentStatus::Expired).next());
+    let newest = |status| payments.iter().find(|p| p.status == status && !p.is_closed);
+    let chosen = oldest_paid(connection, &payments)
+        .await?
+        .or_else(|| newest(PaymentStatus::Requested))
+        .or_else(|| newest(PaymentStatus::Expired));
     Ok(match chosen {
         Some(payment) => Waiting::Open(WaitingPayment {
             payment_id: payment.payment_id,
@@ -69,6 +68,25 @@ pub(crate) async fn lock_waiting(
         None if payments.is_empty() => Waiting::None,
         None => Waiting::OnlyClosed,
     })
+}
+
+/// The paid one of these payments, which are listed newest first. Of several, the oldest that still has its seats
+/// reserved: who pays for two bookings in two tabs makes them in the same order.
+async fn oldest_paid<'a>(
+    connection: &mut MySqlConnection,
+    payments: &'a [store::Locked],
+) -> sqlx::Result<Option<&'a store::Locked>> {
+    let paid: Vec<_> = payments.iter().rev().filter(|p| p.status == PaymentStatus::Paid && !p.is_closed).collect();
+    if paid.len() > 1 {
+        for payment in &paid {
+            if let Some(reservation) = payment.hold_id
+                && inventory::is_live(connection, reservation).await?
+            {
+                return Ok(Some(payment));
+            }
+        }
+    }
+    Ok(paid.first().copied())
 }
 
 /// Ties a payment that waited to the booking made for it, which has taken over its reservation.
