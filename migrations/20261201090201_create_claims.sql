@@ -23,5 +23,6 @@ create table if not exists claims (
     constraint ck_claims_sold check (state = 'HELD' or held_until is null),
     key ix_claims_hold_id (hold_id),
     key ix_claims_pool_id_held_until (pool_id, held_until),
+    key ix_claims_pool_id_owner_id (pool_id, owner_id),
     key ix_claims_held_until (held_until)
 ) engine = innodb default charset = utf8mb4 collate = utf8mb4_unicode_ci;

@@ -144,12 +144,14 @@ fn secret_key(value: &str) -> Result<SecretString, String> {
     if value.is_empty() { Err("must not be empty".to_owned()) } else { Ok(value.into()) }
 }
 
-/// The process environment, completed by `.env` in the working directory; what is really set wins.
+/// The process environment, completed by `.env` in the working directory; what is really set wins. An empty value is
+/// none.
 pub fn environment() -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> =
         dotenvy::from_path_iter(Path::new(".env")).into_iter().flatten().filter_map(Result::ok).collect();
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     variables.extend(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))));
+    variables.retain(|_, value| !value.is_empty());
     variables
 }
 
@@ -170,7 +172,7 @@ pub fn load<C: CommandFactory + FromArgMatches>(
         };
         let overridden =
             arguments.iter().any(|a| a.strip_prefix("--").is_some_and(|a| a.split('=').next() == Some(long)));
-        if let Some(value) = variables.get(name).filter(|v| !v.is_empty() && !overridden) {
+        if let Some(value) = variables.get(name).filter(|value| !value.is_empty() && !overridden) {
             line.push(format!("--{long}={value}"));
         }
     }

@@ -51,7 +51,7 @@ pub(crate) async fn yielding_of(
     sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
-           force index (ix_claims_pool_id_held_until)
+           force index (ix_claims_pool_id_owner_id)
            where pool_id = ? and owner_id = ? and state = 'HELD' and yielding and held_until is not null
            order by claim_id desc for update"#,
         pool_id,

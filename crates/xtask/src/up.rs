@@ -24,12 +24,6 @@ use crate::{probe, report};
 /// What the payment simulator is called.
 const SIMULATOR: &str = "bootpay";
 
-/// The service that the others stand behind.
-const GATEWAY: &str = "gateway";
-
-/// The setting that says how many proxies a service stands behind.
-const PROXY_HOPS: &str = "TRUSTED_PROXY_HOPS";
-
 /// How long a service may take to become ready.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -139,10 +133,6 @@ fn start_services(
         command.current_dir(workspace.root()).envs(environment);
         if let Some(port) = internal_port {
             command.env("INTERNAL_PORT", port.to_string());
-        }
-        if name != GATEWAY && !environment.contains_key(PROXY_HOPS) {
-            // They stand behind the gateway, and log whom it serves.
-            command.env(PROXY_HOPS, "1");
         }
         let writer = stack.logs().writer(name);
         stack.push_worker(Process::start(name, command, Output::Log(writer))?)

@@ -160,7 +160,11 @@ fn amount(won: i64) -> Result<Money, ApiError> {
     if (1..=i32::MAX.into()).contains(&won) {
         Ok(Money::won(won))
     } else {
-        Err(ApiError::invalid("amount", "0보다 큰 금액이어야 합니다.", "Must be an amount greater than zero."))
+        Err(ApiError::invalid(
+            "amount",
+            "1원 이상, 2,147,483,647원 이하여야 합니다.",
+            "Must be from 1 to 2,147,483,647 won.",
+        ))
     }
 }
 

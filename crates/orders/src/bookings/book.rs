@@ -160,10 +160,13 @@ impl Orders {
     /// pressed twice. A payment that is paid and waits takes the place of one that isn't.
     async fn same_booking(&self, cause: &Cause, new: &NewBooking) -> Result<Option<Receipt>, BookError> {
         let Some(booking_id) = self.own_booking_of_seats(new).await? else { return Ok(None) };
+        self.ask_about_payments_of(booking_id).await?;
         db::retry(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
         self.seats_changed(new.schedule_id).await;
         let mut connection = self.db.acquire().await?;
-        Ok(store::receipt(&mut connection, booking_id).await?)
+        let receipt = store::receipt(&mut connection, booking_id).await?;
+        // Its owner may have cancelled it meanwhile.
+        Ok(receipt.filter(|receipt| receipt.status != BookingStatus::Cancelled))
     }
 
     async fn own_booking_of_seats(&self, new: &NewBooking) -> sqlx::Result<Option<i64>> {

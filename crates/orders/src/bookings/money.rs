@@ -23,8 +23,8 @@ pub(crate) enum Verdict {
 
 /// Confirms a locked booking because a payment of its total is paid, where that is still possible.
 ///
-/// Held seats are sold, also after the deadline as long as nobody else took them. A booking that had expired is
-/// revived if the same seats are still free at the same price. One that was cancelled stays cancelled.
+/// Seats that are still held are sold. A booking whose hold has lapsed is revived if the same seats are free at the
+/// same price. One that was cancelled stays cancelled, and nothing is sold of a flight that has left.
 pub(crate) async fn accept_payment(
     orders: &Orders,
     connection: &mut MySqlConnection,
@@ -37,6 +37,12 @@ pub(crate) async fn accept_payment(
         (BookingStatus::Cancelled, Some(CancelReason::Expired)) => true,
         (BookingStatus::Cancelled, _) => return Ok(Verdict::TooLate),
     };
+    let departed = catalogue::schedules::find(connection, booking.schedule_id)
+        .await?
+        .is_none_or(|schedule| schedule.departs_at() <= orders.clock.now());
+    if departed {
+        return Ok(Verdict::TooLate);
+    }
     let hold = match booking.hold_id {
         Some(hold) if !expired && inventory::sell(connection, hold).await? == booking.passengers => Some(hold),
         _ => take_again(orders, connection, booking).await?,

@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::Connection;
 
 use super::store::{self, NewRow};
-use super::{Method, Processor};
+use super::{LinkedBy, Method, Processor};
 use crate::Orders;
 use crate::bookings::{self, BookingRef, MOST_PASSENGERS};
 use crate::seats::{self, Seats};
@@ -123,13 +123,13 @@ impl Orders {
                     .await?
                     .filter(|(_, owner)| *owner == new.user_id)
                     .ok_or(InitError::UnknownBooking)?;
-                self.plan_for_booking(&mut tx, new, booking_id).await?
+                self.plan_for_booking(&mut tx, new, booking_id, LinkedBy::Init).await?
             }
             Target::Schedule(schedule_id) => {
                 let waiting =
                     bookings::store::payable_without_payment(&mut tx, new.user_id, *schedule_id, new.amount).await?;
                 match waiting[..] {
-                    [booking_id] => self.plan_for_booking(&mut tx, new, booking_id).await?,
+                    [booking_id] => self.plan_for_booking(&mut tx, new, booking_id, LinkedBy::Booking).await?,
                     _ => self.plan_for_schedule(&mut tx, new, *schedule_id).await?,
                 }
             }
@@ -147,6 +147,7 @@ impl Orders {
         tx: &mut sqlx::MySqlConnection,
         new: &NewPayment,
         booking_id: i64,
+        linked_by: LinkedBy,
     ) -> Result<Plan, InitError> {
         let booking = bookings::store::lock(tx, booking_id).await?.ok_or(InitError::UnknownBooking)?;
         if !booking.is_payable() {
@@ -169,6 +170,7 @@ impl Orders {
             quantity: Some(booking.passengers),
             unit_price: booking.unit_price,
             hold_id: None,
+            linked_by: Some(linked_by),
         })
     }
 
@@ -214,6 +216,7 @@ impl Orders {
             quantity: Some(quantity),
             unit_price: Some(unit_price),
             hold_id: reserves.then_some(hold_id),
+            linked_by: None,
         })
     }
 
@@ -238,6 +241,7 @@ impl Orders {
                 order_id: &order_id,
                 order_name: &new.order_name,
                 hold_id: plan.hold_id,
+                linked_by: plan.linked_by,
             };
             match store::insert(tx, &row).await {
                 Ok(payment_id) => return Ok(Requested { payment_id, order_id }),
@@ -265,4 +269,5 @@ struct Plan {
     quantity: Option<i64>,
     unit_price: Option<Money>,
     hold_id: Option<HoldId>,
+    linked_by: Option<LinkedBy>,
 }

@@ -44,9 +44,9 @@ common::text_enum! {
 common::text_enum! {
     /// Who tied a payment to its booking.
     pub enum LinkedBy {
-        /// `init` was told the booking, or found it.
+        /// `init` was told the booking.
         Init = "INIT",
-        /// The booking call found the payment: a guess.
+        /// The booking call found the payment, or `init` the booking: a guess.
         Booking = "BOOKING",
         /// An attach call said so.
         Attach = "ATTACH",

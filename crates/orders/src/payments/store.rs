@@ -121,6 +121,21 @@ pub(super) async fn unfinished_orders(
     Ok(rows.into_iter().filter_map(|row| row.order_id).collect())
 }
 
+/// The order ids of a booking's unfinished payments, newest first.
+pub(super) async fn unfinished_orders_of(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select order_id as "order_id!" from payments
+           where booking_id = ? and status = 'REQUESTED' and order_id is not null
+           order by payment_id desc"#,
+        booking_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
 /// How many payments for a schedule a person has begun of late without paying any of them.
 pub(super) async fn unpaid_of(
     connection: &mut MySqlConnection,
@@ -153,6 +168,7 @@ pub(super) struct NewRow<'a> {
     pub(super) order_id: &'a str,
     pub(super) order_name: &'a str,
     pub(super) hold_id: Option<HoldId>,
+    pub(super) linked_by: Option<LinkedBy>,
 }
 
 pub(super) async fn insert(connection: &mut MySqlConnection, row: &NewRow<'_>) -> sqlx::Result<i64> {
@@ -171,7 +187,7 @@ pub(super) async fn insert(connection: &mut MySqlConnection, row: &NewRow<'_>) -
         row.order_id,
         row.order_name,
         row.hold_id.map(Uuid::from),
-        row.booking_id.map(|_| LinkedBy::Init),
+        row.linked_by,
     )
     .execute(connection)
     .await?;

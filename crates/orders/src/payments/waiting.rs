@@ -179,6 +179,17 @@ impl Orders {
         Ok(())
     }
 
+    /// Asks the provider about the unfinished payments of a booking.
+    pub(crate) async fn ask_about_payments_of(&self, booking_id: i64) -> sqlx::Result<()> {
+        let Some(provider) = &self.provider else { return Ok(()) };
+        let orders = store::unfinished_orders_of(&mut *self.db.acquire().await?, booking_id).await?;
+        let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
+        for answer in futures_util::future::join_all(asked).await {
+            self.apply_answer(answer).await?;
+        }
+        Ok(())
+    }
+
     /// Applies what the provider answered about an order. Answers whether it could tell.
     pub(super) async fn apply_answer(
         &self,

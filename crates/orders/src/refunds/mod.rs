@@ -76,7 +76,7 @@ impl Orders {
             let Some(refund) = store::take(&mut *self.db.acquire().await?, refund_id).await? else { continue };
             worked = true;
             match pay_back(provider, &refund).await {
-                Ok(receipt) => self.settle_refund(&refund, &Facts::from(&receipt)).await?,
+                Ok((receipt, paid)) => self.settle_refund(&refund, paid, &Facts::from(&receipt)).await?,
                 Err(error) => self.postpone_refund(&refund, &error).await?,
             }
         }
@@ -84,10 +84,10 @@ impl Orders {
     }
 
     /// The payment learns of it before the refund is done with: a crash in between repeats both, and skips neither.
-    async fn settle_refund(&self, refund: &Due, facts: &Facts) -> sqlx::Result<()> {
+    async fn settle_refund(&self, refund: &Due, paid: Money, facts: &Facts) -> sqlx::Result<()> {
         self.apply(&Cause::provider(None), facts).await?;
         let mut tx = self.db.begin().await?;
-        if store::succeed(&mut tx, refund.refund_id).await? {
+        if store::succeed(&mut tx, refund.refund_id, paid).await? {
             events::record(
                 &mut tx,
                 &Cause::provider(None),
@@ -95,7 +95,7 @@ impl Orders {
                 refund.refund_id,
                 "succeeded",
                 &(),
-                &json!({ "amount": refund.amount }),
+                &json!({ "amount": paid }),
             )
             .await?;
         }
@@ -124,31 +124,38 @@ impl Orders {
     }
 }
 
-/// Asks the provider to pay a refund. Unless it is the first try, the receipt is looked up first; it also is when
-/// the provider refuses, because it may refuse what it has done already.
+/// Asks the provider to pay a refund, and answers how much it paid. Unless it is the first try, the receipt is looked
+/// up first; it also is when the provider refuses, because it may refuse what it has done already.
 ///
-/// A refund is of all that was left of its receipt. So it is done when nothing is left, and not before: how much was
-/// cancelled doesn't tell, because some of it may have been cancelled in the provider's console.
-async fn pay_back(provider: &bootpay::Client, refund: &Due) -> Result<bootpay::Receipt, bootpay::Error> {
+/// A refund is of all that was left of its receipt. So it is done when nothing is left, and not before; and where a
+/// part was cancelled in the provider's console meanwhile, what is left of it is asked for.
+async fn pay_back(provider: &bootpay::Client, refund: &Due) -> Result<(bootpay::Receipt, Money), bootpay::Error> {
     let receipt_id = bootpay::ReceiptId::parse(refund.receipt_id.as_str())
         .map_err(|_| bootpay::Error::Unreadable("the receipt's id is not one"))?;
     let done = |receipt: &bootpay::Receipt| receipt.remaining() == 0;
     if refund.attempts > 1
         && let Some(receipt) = provider.receipt(&receipt_id).await?.filter(done)
     {
-        return Ok(receipt);
+        return Ok((receipt, refund.amount));
     }
-    let cancel = bootpay::Cancel {
+    let cancel = |amount: Money| bootpay::Cancel {
         receipt_id: receipt_id.clone(),
         cancel_id: refund.refund_id.to_string(),
-        price: refund.amount.as_won(),
+        price: amount.as_won(),
         username: "CloudJet".to_owned(),
         message: "CloudJet refund".to_owned(),
     };
-    match provider.cancel(&cancel).await {
-        Err(refusal @ bootpay::Error::Refused { .. }) => {
-            provider.receipt(&receipt_id).await?.filter(done).ok_or(refusal)
-        }
-        answer => answer,
+    let refusal = match provider.cancel(&cancel(refund.amount)).await {
+        Err(refusal @ bootpay::Error::Refused { .. }) => refusal,
+        answer => return answer.map(|receipt| (receipt, refund.amount)),
+    };
+    let Some(receipt) = provider.receipt(&receipt_id).await? else { return Err(refusal) };
+    let left = Money::won(receipt.remaining());
+    if left == Money::ZERO {
+        Ok((receipt, refund.amount))
+    } else if left < refund.amount {
+        provider.cancel(&cancel(left)).await.map(|receipt| (receipt, left))
+    } else {
+        Err(refusal)
     }
 }

@@ -63,11 +63,12 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
     }))
 }
 
-/// Answers whether it hadn't succeeded before.
-pub(super) async fn succeed(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<bool> {
+/// Writes down that a refund is paid, and how much that was. Answers whether it hadn't succeeded before.
+pub(super) async fn succeed(connection: &mut MySqlConnection, refund_id: Uuid, paid: Money) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update refunds set state = 'SUCCEEDED', settled_at = now(6), last_error = null
+        "update refunds set state = 'SUCCEEDED', amount = ?, settled_at = now(6), last_error = null
          where refund_id = ? and state <> 'SUCCEEDED'",
+        paid.as_won(),
         refund_id,
     );
     Ok(done.execute(connection).await?.rows_affected() == 1)

@@ -144,7 +144,8 @@ impl ContactRequest {
 }
 
 impl Wanted {
-    /// What is wanted, for the account `user_id` that is reached at `account` where the request doesn't say.
+    /// What is wanted, for the account `user_id` that is reached at `account` where the request doesn't say. An account
+    /// may have no phone: then there is none.
     pub(crate) fn into_booking(self, user_id: i64, account: Contact) -> NewBooking {
         let (contact_email, contact_phone) = self.contact.unwrap_or_else(|| {
             let phone = self.passengers.first().and_then(|p| p.phone.clone()).or(account.phone);

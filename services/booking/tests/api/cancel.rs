@@ -263,3 +263,19 @@ async fn after_a_partial_refund_in_the_console_a_cancel_pays_the_rest(
     assert_eq!(shop.refunds().await, [(300_000, "OWNER".to_owned(), "SUCCEEDED".to_owned())]);
     assert_eq!((shop.given_back(&receipt).await, shop.payment(&payment).await.0), (PRICE, "CANCELLED".to_owned()));
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_the_console_gave_back_already_is_not_asked_for_again(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let schedule = shop.schedule(10).await;
+    let buyer = shop.traveller().await;
+    let payment = shop.begin(&buyer, schedule, PRICE).await;
+    let receipt = shop.pay(&payment, PRICE).await;
+    let made = buyer.books(201, &request(schedule, 1, PRICE, &["6D"])).await;
+    assert!(shop.provider.cancel_in_console(&receipt, Some(1_000)), "a part, without a word to us");
+    assert_eq!(buyer.cancel(number(&made)).await, 200);
+    shop.run_jobs().await;
+    assert_eq!(shop.given_back(&receipt).await, PRICE);
+    assert_eq!(shop.refunds().await, vec![(PRICE - 1_000, "OWNER".to_owned(), "SUCCEEDED".to_owned())]);
+    assert_eq!(shop.payment(&payment).await.0, "CANCELLED");
+}

@@ -235,3 +235,18 @@ async fn a_reservation_that_is_no_longer_needed_is_given_back(_: MySqlPoolOption
     assert_eq!((id(&again), again["status"].as_str()), (id(&made), Some("CONFIRMED")));
     assert_eq!(service.seats(schedule).await, (178, 2));
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn asking_again_finds_out_what_was_paid_meanwhile(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let schedule = shop.schedule(10).await;
+    let buyer = shop.traveller().await;
+    let wanted = request(schedule, 1, 320_000, &["1A"]);
+    let payment = shop.begin(&buyer, schedule, 320_000).await;
+    let made = buyer.books(201, &wanted).await;
+    assert_eq!(made["status"], "PENDING");
+    shop.pay(&payment, 320_000).await;
+    let again = buyer.books(200, &wanted).await;
+    assert_eq!((&again["booking_id"], &again["status"]), (&made["booking_id"], &json!("CONFIRMED")));
+    assert_eq!(buyer.newest().await["status"], "CONFIRMED");
+}

@@ -286,3 +286,19 @@ async fn a_payment_attached_to_a_booking_that_cannot_be_revived_goes_back(
     shop.run_jobs().await;
     assert_eq!((shop.given_back(&receipt).await, shop.seats(schedule).await), (PRICE, (1, 1)));
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_flight_that_has_left_takes_no_money(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let schedule = shop.schedule(10).await;
+    let buyer = shop.traveller().await;
+    let made = buyer.books(201, &request(schedule, 1, PRICE, &["6D"])).await;
+    let payment = shop.begin_for(&buyer, id(&made), PRICE).await;
+    let receipt = shop.pay(&payment, PRICE).await;
+    // It left while the window was open; its seats are still held.
+    shop.world.clock.advance(chrono::TimeDelta::days(4));
+    shop.hear_of(&receipt).await;
+    shop.run_jobs().await;
+    assert_eq!(shop.given_back(&receipt).await, PRICE);
+    assert_ne!(shop.booking(id(&made)).await.0, "CONFIRMED");
+}

@@ -415,3 +415,28 @@ async fn a_payment_that_was_given_up_early_still_pays(_: MySqlPoolOptions, datab
     shop.run_jobs().await;
     assert_eq!(shop.given_back(&receipt).await, PRICE);
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_booking_that_init_guessed_gives_way_to_the_one_that_is_attached(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let schedule = shop.schedule(10).await;
+    let buyer = shop.traveller().await;
+    let forgotten = buyer.books(201, &request(schedule, 1, PRICE, &["1A"])).await;
+    // Nobody said that this is for 1A; it only looked so.
+    let payment = shop.begin(&buyer, schedule, PRICE).await;
+    assert_eq!(shop.payment(&payment).await, requested(Some(id(&forgotten))));
+    let made = buyer.books(201, &request(schedule, 1, PRICE, &["1C"])).await;
+    shop.pay(&payment, PRICE).await;
+    shop.attach(&buyer, &payment, id(&made)).await.unwrap();
+    assert_eq!(shop.payment(&payment).await, paid(id(&made)));
+    assert_eq!(shop.booking(id(&made)).await.0, "CONFIRMED");
+    assert_eq!(shop.booking(id(&forgotten)).await.0, "PENDING");
+
+    // One that was named stays where it is.
+    let named = shop.begin_for(&buyer, id(&forgotten), PRICE).await;
+    assert!(shop.attach(&buyer, &named, id(&made)).await.is_err());
+    assert_eq!(shop.payment(&named).await, requested(Some(id(&forgotten))));
+}
