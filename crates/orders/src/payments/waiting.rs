@@ -167,22 +167,19 @@ impl Orders {
     /// Asks the provider about the caller's unfinished payments for this booking, unless one is known to be paid:
     /// its webhook may be on its way still. What it can't tell is left to the webhook.
     pub(crate) async fn ask_about_waiting_payments(&self, new: &NewBooking) -> sqlx::Result<()> {
-        let Some(provider) = &self.provider else { return Ok(()) };
-        let orders = {
-            let mut connection = self.db.acquire().await?;
-            store::unfinished_orders(&mut connection, new, self.terms.memory).await?
-        };
-        let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
-        for answer in futures_util::future::join_all(asked).await {
-            self.apply_answer(answer).await?;
-        }
-        Ok(())
+        let orders = store::unfinished_orders(&mut *self.db.acquire().await?, new, self.terms.memory).await?;
+        self.ask_about(&orders).await
     }
 
     /// Asks the provider about the unfinished payments of a booking.
     pub(crate) async fn ask_about_payments_of(&self, booking_id: i64) -> sqlx::Result<()> {
-        let Some(provider) = &self.provider else { return Ok(()) };
         let orders = store::unfinished_orders_of(&mut *self.db.acquire().await?, booking_id).await?;
+        self.ask_about(&orders).await
+    }
+
+    /// Asks the provider about the first few of these orders, all at once.
+    async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
+        let Some(provider) = &self.provider else { return Ok(()) };
         let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
         for answer in futures_util::future::join_all(asked).await {
             self.apply_answer(answer).await?;
