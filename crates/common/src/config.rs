@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
@@ -45,7 +46,7 @@ pub struct Database {
     /// Name of the database.
     #[arg(id = "db-name", long = "db-name", env = "DB_NAME", value_name = "NAME")]
     pub name: String,
-    /// How many connections this process may hold.
+    /// How many connections this process may hold, besides the one its probes keep.
     #[arg(id = "db-pool-size", long = "db-pool-size", env = "DB_POOL_SIZE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub pool_size: u32,
 }
@@ -103,9 +104,27 @@ pub struct Http {
     /// Threads that serve requests. One serves thousands of requests a second and needs the least memory.
     #[arg(long = "worker-threads", env = "WORKER_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
     pub worker_threads: u16,
+    /// Connections served at once; those beyond are told to come back.
+    #[arg(long = "max-connections", env = "MAX_CONNECTIONS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    pub max_connections: u32,
+    /// Requests worked on at once; those beyond are told to come back.
+    #[arg(long = "max-requests", env = "MAX_REQUESTS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    pub max_requests: u32,
+    /// How long requests are still taken after the process was asked to stop, until everybody who sends them knows
+    /// [default: 5, in development 0].
+    #[arg(long = "shutdown-delay", env = "SHUTDOWN_DELAY_SECONDS", value_parser = clap::value_parser!(u64).range(0..=300), value_name = "SECONDS")]
+    pub shutdown_delay_seconds: Option<u64>,
     /// Print this service's OpenAPI description and exit.
     #[arg(long = "openapi", exclusive = true)]
     pub openapi: bool,
+}
+
+impl Http {
+    /// How long requests are still taken after the process was asked to stop.
+    pub fn shutdown_delay(&self) -> Duration {
+        let usual = if self.environment == Environment::Production { 5 } else { 0 };
+        Duration::from_secs(self.shutdown_delay_seconds.unwrap_or(usual))
+    }
 }
 
 /// How a log line looks.
@@ -321,6 +340,18 @@ mod tests {
         let help = load::<Probe>(&["--help".to_owned()], &BTreeMap::new()).unwrap_err();
         assert_eq!(help.kind(), ErrorKind::DisplayHelp);
         assert!(help.to_string().contains("[env: DB_HOST"), "{help}");
+    }
+
+    #[test]
+    fn stopping_takes_its_time_in_production_only() {
+        let delay = |more: &[(&str, &str)]| {
+            let probe: Probe = load(&[], &variables(&[&GOOD, more].concat())).unwrap();
+            probe.http.shutdown_delay().as_secs()
+        };
+        assert_eq!(delay(&[]), 5);
+        assert_eq!(delay(&[("CLOUDJET_ENV", "development")]), 0);
+        assert_eq!(delay(&[("CLOUDJET_ENV", "development"), ("SHUTDOWN_DELAY_SECONDS", "7")]), 7);
+        assert_eq!(delay(&[("SHUTDOWN_DELAY_SECONDS", "0")]), 0);
     }
 
     #[test]

@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use sqlx::MySqlPool;
+use sqlx::{Connection, MySqlConnection, MySqlPool};
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::cache::{Cache, Condition};
+use crate::shutdown::Shutdown;
 
 /// The public health body: 200 as long as the process lives, whatever it depends on.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -35,27 +37,6 @@ impl Health {
     }
 }
 
-/// Whether the service takes requests; shared with the server, which closes it when it is asked to stop.
-#[derive(Clone, Debug)]
-pub struct Gate(Arc<AtomicBool>);
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl Gate {
-    /// From now on the service says it isn't ready.
-    pub fn close(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-
-    fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// What readiness depends on. The gateway depends on nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Dependencies {
@@ -65,33 +46,133 @@ pub struct Dependencies {
     pub cache: Option<Cache>,
 }
 
+/// How long a dependency may take to answer: a cluster waits a second for the whole of it.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// For how long an answer of the database counts, so that many probes at once are one question.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Ok,
+    Unreachable,
+}
+
+/// Asks the database over a connection of its own: whether the pool has one free says how busy the service is, not
+/// whether it works.
+#[derive(Debug)]
+struct Database {
+    pool: MySqlPool,
+    asked: Mutex<Asked>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    connection: Option<MySqlConnection>,
+    last: Option<(Instant, Answer)>,
+}
+
+impl Database {
+    fn new(pool: MySqlPool) -> Self {
+        Self { pool, asked: Mutex::default() }
+    }
+
+    /// What it answers now, or answered a moment ago to somebody else.
+    async fn answer(&self) -> Answer {
+        tokio::time::timeout(PATIENCE, self.ask()).await.unwrap_or(Answer::Unreachable)
+    }
+
+    async fn ask(&self) -> Answer {
+        let mut asked = self.asked.lock().await;
+        if let Some((_, answer)) = asked.last.filter(|(when, _)| when.elapsed() < FRESH) {
+            return answer;
+        }
+        // Taken out while it is in use: given up half-way, it is closed and not asked again.
+        let held = asked.connection.take();
+        asked.connection = self.ping(held).await.ok();
+        let answer = if asked.connection.is_some() { Answer::Ok } else { Answer::Unreachable };
+        asked.last = Some((Instant::now(), answer));
+        answer
+    }
+
+    async fn ping(&self, held: Option<MySqlConnection>) -> sqlx::Result<MySqlConnection> {
+        if let Some(mut connection) = held
+            && connection.ping().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let mut connection = MySqlConnection::connect_with(&self.pool.connect_options()).await?;
+        connection.ping().await?;
+        Ok(connection)
+    }
+}
+
+#[derive(Debug)]
+struct Probes {
+    shutdown: Shutdown,
+    database: Option<Database>,
+    cache: Option<Cache>,
+    started: AtomicBool,
+}
+
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    database: Option<&'static str>,
+    database: Option<Answer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Condition>,
 }
 
-/// The internal port's routes: `/livez` and `/readyz`.
-pub fn probes(gate: Gate, dependencies: Dependencies) -> Router {
-    Router::new().route("/livez", get(async || "alive")).route("/readyz", get(readyz)).with_state((gate, dependencies))
+#[derive(Debug, Serialize)]
+struct Startup {
+    started: bool,
 }
 
-async fn readyz(State((gate, dependencies)): State<(Gate, Dependencies)>) -> (StatusCode, Json<Readiness>) {
-    let database = match &dependencies.database {
-        None => None,
-        Some(pool) => {
-            let asked = tokio::time::timeout(Duration::from_secs(1), sqlx::query("select 1").execute(pool)).await;
-            Some(if matches!(asked, Ok(Ok(_))) { "ok" } else { "unreachable" })
+/// The internal port's routes: `/livez`, `/readyz` and `/startupz`. Serve them when the service listens.
+pub fn probes(shutdown: Shutdown, dependencies: Dependencies) -> Router {
+    let probes = Probes {
+        shutdown,
+        database: dependencies.database.map(Database::new),
+        cache: dependencies.cache,
+        started: AtomicBool::new(false),
+    };
+    Router::new()
+        .route("/livez", get(async || "alive"))
+        .route("/readyz", get(readyz))
+        .route("/startupz", get(startupz))
+        .with_state(Arc::new(probes))
+}
+
+async fn readyz(State(probes): State<Arc<Probes>>) -> (StatusCode, Json<Readiness>) {
+    let (database, cache) = tokio::join!(probes.database(), probes.cache());
+    let ready = !probes.shutdown.is_announced() && database != Some(Answer::Unreachable);
+    (status(ready), Json(Readiness { ready, database, cache }))
+}
+
+/// Whether the service has once been able to work. What becomes of it later is readiness.
+async fn startupz(State(probes): State<Arc<Probes>>) -> (StatusCode, Json<Startup>) {
+    let started = probes.started.load(Ordering::Relaxed) || probes.database().await != Some(Answer::Unreachable);
+    probes.started.fetch_or(started, Ordering::Relaxed);
+    (status(started), Json(Startup { started }))
+}
+
+impl Probes {
+    async fn database(&self) -> Option<Answer> {
+        match &self.database {
+            Some(database) => Some(database.answer().await),
+            None => None,
         }
-    };
-    let cache = match &dependencies.cache {
-        None => None,
-        Some(cache) => Some(cache.condition().await),
-    };
-    let ready = gate.is_open() && database != Some("unreachable");
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, database, cache }))
+    }
+
+    async fn cache(&self) -> Option<Condition> {
+        let condition = tokio::time::timeout(PATIENCE, self.cache.as_ref()?.condition()).await;
+        Some(condition.unwrap_or(Condition::Degraded))
+    }
+}
+
+fn status(good: bool) -> StatusCode {
+    if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }

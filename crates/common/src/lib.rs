@@ -19,4 +19,5 @@ pub mod language;
 pub mod money;
 pub mod password;
 pub mod service;
+pub mod shutdown;
 pub mod telemetry;

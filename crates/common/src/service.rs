@@ -1,7 +1,7 @@
 //! The life of a process: settings, telemetry, listening, working, and stopping without dropping anybody.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Http, Telemetry};
 use crate::error::Chain;
-use crate::health::{self, Dependencies, Gate};
-use crate::http::{self, Envelope};
+use crate::health::{self, Dependencies};
+use crate::http::{self, Envelope, Limits, Server, Work};
+use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
-/// How long requests under way and jobs may still take when the process is asked to stop.
+/// How long requests under way and jobs may still take when nobody is let in any more.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Exit code of a process whose settings can't be used (`EX_USAGE`).
@@ -103,7 +104,12 @@ pub fn run<S: Service>() -> ExitCode {
         .enable_all()
         .build()
         .map_err(StartError::from)
-        .and_then(|runtime| runtime.block_on(serve::<S>(settings)));
+        .and_then(|runtime| {
+            let served = runtime.block_on(serve::<S>(settings));
+            // Nobody waits for work that was given up.
+            runtime.shutdown_background();
+            served
+        });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -115,52 +121,64 @@ pub fn run<S: Service>() -> ExitCode {
 
 async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let (http, telemetry) = S::shared(&settings);
-    let _telemetry = telemetry::start(S::NAME, telemetry)?;
+    let telemetry = telemetry::start(S::NAME, telemetry)?;
+    let mut signals = Signals::listen()?;
     let port = S::port(&settings);
     let internal_port = http
         .internal_port
         .or_else(|| port.checked_add(1000))
         .ok_or("no port is left for the probes: set INTERNAL_PORT")?;
     let envelope = Envelope { service: S::NAME, timeout: S::TIMEOUT, trusted_proxy_hops: http.trusted_proxy_hops };
-    let cors = http::cors::layer(http);
+    let (cors, limits, delay) = (http::cors::layer(http), Limits::of(http), http.shutdown_delay());
 
     let running = S::build(settings)?;
     let (public, internal) = (bind(port).await?, bind(internal_port).await?);
-    let router = http::wrap(running.router, envelope);
+    let requests = Work::at_most(limits.requests);
+    let router = http::wrap(requests.count(running.router), envelope);
     let router = if let Some(cors) = cors { router.layer(cors) } else { router };
 
-    let gate = Gate::default();
-    let (work, probing, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+    let (leaving, probes_leaving) = (Shutdown::default(), Shutdown::default());
+    let (stop_jobs, jobs) = (CancellationToken::new(), TaskTracker::new());
     for job in running.jobs {
-        tracker.spawn(job(work.clone()));
+        jobs.spawn(job(stop_jobs.clone()));
     }
-    tracker.close();
-    let probes = health::probes(gate.clone(), running.dependencies);
-    let probes = tokio::spawn(
-        axum::serve(internal, probes).with_graceful_shutdown(probing.clone().cancelled_owned()).into_future(),
-    );
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let mut public =
-        tokio::spawn(axum::serve(public, service).with_graceful_shutdown(work.clone().cancelled_owned()).into_future());
+    jobs.close();
+    let probes = health::probes(leaving.clone(), running.dependencies);
+    let probes =
+        tokio::spawn(Server::new(probes, Limits { connections: 64, ..limits }).serve(internal, probes_leaving.clone()));
+    let mut public = tokio::spawn(Server::new(router, limits).serve(public, leaving.clone()));
     tracing::info!(port, internal_port, version = env!("CARGO_PKG_VERSION"), "{} is listening", S::NAME);
 
     tokio::select! {
-        () = asked_to_stop() => {}
-        ended = &mut public => { ended??; return Err("the server stopped by itself".into()) }
+        () = signals.next() => {}
+        ended = &mut public => { ended?; return Err("the server stopped by itself".into()) }
     }
-    tracing::info!("stopping: finishing what is under way");
-    gate.close();
-    work.cancel();
-    let finish = async {
-        let _ = public.await;
-        tracker.wait().await;
+    let stop = async {
+        tracing::info!(delay_seconds = delay.as_secs(), "stopping: not ready any more");
+        leaving.announce();
+        tokio::time::sleep(delay).await;
+        tracing::info!("stopping: finishing what is under way");
+        leaving.close();
+        stop_jobs.cancel();
+        let finished = async { tokio::join!(public, requests.finished(), jobs.wait()) };
+        if tokio::time::timeout(GRACE, finished).await.is_err() {
+            tracing::warn!("stopped with work still under way");
+        }
+        probes_leaving.close();
+        let _ = tokio::time::timeout(Duration::from_secs(1), probes).await;
     };
-    tokio::select! {
-        done = tokio::time::timeout(GRACE, finish) => if done.is_err() { tracing::warn!("stopped with work still under way") },
-        () = asked_to_stop() => tracing::warn!("asked twice, stopping at once"),
+    let in_order = tokio::select! {
+        () = stop => true,
+        () = signals.next() => { tracing::warn!("asked twice, stopping at once"); false }
+    };
+    // What is still to be sent may have nobody to receive it, and takes its time to notice.
+    let flushed = tokio::task::spawn_blocking(move || drop(telemetry));
+    if in_order {
+        tokio::select! {
+            _ = flushed => {}
+            () = signals.next() => {}
+        }
     }
-    probing.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(1), probes).await;
     Ok(())
 }
 
@@ -168,20 +186,4 @@ async fn bind(port: u16) -> Result<TcpListener, StartError> {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
         .await
         .map_err(|e| format!("can't listen on port {port}: {e}").into())
-}
-
-/// Waits for SIGTERM or Ctrl-C.
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
 }

@@ -17,7 +17,8 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::extract::{no_such_path, too_large};
+use super::extract::no_such_path;
+use super::limits::{is_health, refused_unread};
 use super::linger::may_stay_unread;
 use crate::auth::WhoAsked;
 use crate::error::{ApiError, Chain};
@@ -96,8 +97,8 @@ async fn surround(State(envelope): State<Envelope>, request: Request, next: Next
     request.extensions_mut().insert(who.clone());
 
     let span = tracing::info_span!("request", otel.kind = "server", http.route = route, request_id = id.as_str());
-    let mut response = if declares_too_much(request.headers()) {
-        too_large().into_response()
+    let mut response = if let Some(refusal) = refused_unread(&request) {
+        refusal.into_response()
     } else {
         let task = tokio::spawn(next.run(request).instrument(span));
         match tokio::time::timeout(envelope.timeout, task).await {
@@ -117,7 +118,7 @@ async fn surround(State(envelope): State<Envelope>, request: Request, next: Next
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 
     let status = response.status();
-    if !path.ends_with("/health") || status.is_server_error() {
+    if !is_health(&path) || status.is_server_error() {
         // The original's line, which dashboards look for, with what we know beyond it as fields.
         let line =
             format_args!("[{}] {method} {path} - Client IP: {client}", envelope.service.to_uppercase()).to_string();
@@ -158,11 +159,6 @@ fn took_too_long() -> ApiError {
         "요청을 처리하는 데 시간이 너무 오래 걸립니다. 잠시 후 결과를 확인해 주세요.",
         "The request takes too long. Please check its outcome in a moment.",
     )
-}
-
-fn declares_too_much(headers: &HeaderMap) -> bool {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
-    declared.is_some_and(|length| length > MAX_BODY)
 }
 
 /// The client's address: the peer's, or the one the outermost trusted proxy saw. What stands further left in

@@ -1,5 +1,7 @@
 //! Reading a request: the framework's extractors with refusals in our one error shape, naming the field at fault.
 
+use std::error::Error as StdError;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -9,7 +11,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tower_http::timeout::TimeoutError;
 
+use super::limits::too_slow;
 use crate::error::ApiError;
 
 /// A JSON body, in or out.
@@ -71,10 +75,16 @@ pub fn wrong_media_type(accepted: &'static str) -> ApiError {
     )
 }
 
-/// A body that couldn't be read: too large, or the client went away.
+/// A body that couldn't be read: too large, too slow, or the client went away.
 pub fn body_refused(rejection: BytesRejection) -> ApiError {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return too_large();
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { body_broken(rejection) }
+}
+
+/// A body that didn't come to its end: 408 when its time was up, 400 when the client broke off.
+pub fn body_broken(error: impl StdError + Send + Sync + 'static) -> ApiError {
+    let mut causes = std::iter::successors(Some(&error as &(dyn StdError + 'static)), |&e| e.source());
+    if causes.any(<dyn StdError>::is::<TimeoutError>) {
+        return too_slow();
     }
     ApiError::new(
         StatusCode::BAD_REQUEST,
@@ -82,7 +92,7 @@ pub fn body_refused(rejection: BytesRejection) -> ApiError {
         "요청 본문을 읽을 수 없습니다.",
         "The body couldn't be read.",
     )
-    .because(rejection)
+    .because(error)
 }
 
 /// 413.
@@ -138,8 +148,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
-
     use serde::Deserialize;
 
     use super::*;

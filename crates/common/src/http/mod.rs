@@ -1,11 +1,16 @@
-//! The HTTP side that all services share: reading requests, the envelope around every answer, CORS.
+//! The HTTP side that all services share: the server, reading requests, the envelope around every answer, CORS.
 
+mod connection;
 pub mod cors;
 mod envelope;
 mod extract;
+mod limits;
 mod linger;
 pub mod openapi;
+mod server;
 pub mod wire;
 
 pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};
-pub use extract::{Json, Path, Query, body_refused, wrong_media_type};
+pub use extract::{Json, Path, Query, body_broken, body_refused, wrong_media_type};
+pub use limits::{Limits, Work};
+pub use server::Server;
