@@ -57,16 +57,6 @@ pub(crate) fn too_large() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "요청 본문이 너무 큽니다.", "The body is too large.")
 }
 
-/// 400: the body broke off or is framed wrongly.
-pub(crate) fn unreadable_body() -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "unreadable-body",
-        "요청 본문을 읽을 수 없습니다.",
-        "The body couldn't be read.",
-    )
-}
-
 /// 400: a path that readers along the way could understand differently.
 pub(crate) fn ambiguous_path() -> ApiError {
     ApiError::new(

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::Response;
 use common::error::ApiError;
-use common::http::MAX_BODY;
+use common::http::{MAX_BODY, body_broken};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -111,7 +111,7 @@ fn broke_off(error: &Error) -> bool {
 fn explain(upstream: &'static str, error: Error) -> ApiError {
     match cause::<UploadError>(&error) {
         Some(UploadError::TooLarge) => error::too_large(),
-        Some(UploadError::Broken(_)) => error::unreadable_body().because(error),
+        Some(UploadError::Broken(_)) => body_broken(error),
         None if error.is_connect() => error::unreachable(upstream, error),
         None => error::broken(upstream, error),
     }

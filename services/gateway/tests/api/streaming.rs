@@ -9,13 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::routing::post;
-use common::http::MAX_BODY;
+use common::http::{Limits, MAX_BODY};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::support::{Gateway, echo, fed, serve, serve_enveloped};
+use crate::support::{Gateway, echo, fed, serve, serve_enveloped, url};
 
 /// Waits a moment for what must come soon.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -190,4 +190,15 @@ async fn many_at_once_get_their_own_answers() {
         call.unwrap();
     }
     assert!(most.load(Ordering::SeqCst) > 20, "they were not asked at once: {most:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_the_clients_fault() {
+    let limits = Limits { body: Duration::from_millis(200), ..Limits::default() };
+    let upstream = url(serve(echo("booking")).await);
+    let gateway = Gateway::within(limits, &[("BOOKING_SERVICE_URL", &upstream)]).await;
+    let (feed, body) = fed();
+    feed.send(Bytes::from("{")).await.unwrap();
+    let request = gateway.request(Method::POST, "/api/bookings").body(body).unwrap();
+    gateway.send(request).await.refused(408, "request-timeout");
 }

@@ -11,8 +11,9 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use common::http::{Envelope, cors, wrap};
+use common::http::{Envelope, Limits, Server, cors, wrap};
 use common::service::Service;
+use common::shutdown::Shutdown;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
@@ -32,10 +33,13 @@ const UPSTREAMS: [&str; 5] =
 
 /// Serves `router` on a free port of this machine.
 pub(crate) async fn serve(router: Router) -> SocketAddr {
+    serve_within(Limits::default(), router).await
+}
+
+async fn serve_within(limits: Limits, router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    tokio::spawn(Server::new(router, limits).serve(listener, Shutdown::default()));
     address
 }
 
@@ -60,6 +64,11 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// A gateway with settings as the environment would give them.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::within(Limits::default(), settings).await
+    }
+
+    /// The same, with other limits than usual.
+    pub(crate) async fn within(limits: Limits, settings: &[(&str, &str)]) -> Self {
         let variables: BTreeMap<_, _> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let settings: gateway::Settings = common::config::load(&[], &variables).unwrap();
         let envelope = Envelope {
@@ -69,7 +78,7 @@ impl Gateway {
         };
         let cors = cors::layer(&settings.http);
         let router = wrap(gateway::Gateway::build(settings).unwrap().router, envelope);
-        let address = serve(if let Some(cors) = cors { router.layer(cors) } else { router }).await;
+        let address = serve_within(limits, if let Some(cors) = cors { router.layer(cors) } else { router }).await;
         Self { address, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
