@@ -34,6 +34,9 @@ pub fn pool(settings: &Database) -> MySqlPool {
 }
 
 /// How every pool of ours treats its connections; tests build theirs from it, too.
+///
+/// Whoever gets no connection in time is answered 503: long enough for a crowd to be served one after the other, and
+/// far below the time a request may take.
 pub fn pool_options() -> MySqlPoolOptions {
     MySqlPoolOptions::new()
         .acquire_timeout(Duration::from_secs(3))
@@ -70,8 +73,9 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::Protocol(_) => true,
-        // Too many connections, host blocked, shutting down, access denied while it starts, lost, killed.
-        _ => matches!(number(error), Some(1040 | 1053 | 1129 | 1927 | 2006 | 2013)),
+        // Too many connections, in all or of this user; not in its cluster (yet), shutting down, host blocked; read-only
+        // while another takes over; killed, gone, lost.
+        _ => matches!(number(error), Some(1040 | 1203 | 1226 | 1047 | 1053 | 1129 | 1290 | 1836 | 1927 | 2006 | 2013)),
     }
 }
 

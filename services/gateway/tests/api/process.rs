@@ -217,7 +217,7 @@ async fn out_of_files_it_waits_for_some_and_goes_on() {
     command.args(["-c", "ulimit -n 40; exec \"$0\"", env!("CARGO_BIN_EXE_gateway")]);
     let gateway = Process::start_as(command, upstream, &[]).await;
     let mut crowd = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..50 {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         crowd.push(stream);
