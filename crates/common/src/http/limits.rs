@@ -32,9 +32,9 @@ pub struct Limits {
     pub connections: u32,
     /// Requests being worked on at once.
     pub requests: u32,
-    /// How long a connection may rest between an answer and the next request, or before the first one. Longer than a
-    /// client keeps it, or that client sends requests into a connection that is just being closed: the gateway keeps
-    /// its own for 20 seconds, a mesh for a minute.
+    /// How long a connection may rest between an answer and the next request, or before the first one. Whoever keeps
+    /// connections to us should give them up sooner, as the gateway does after 20 seconds, or it will send a request
+    /// into one that is just being closed.
     pub idle: Duration,
     /// How long a request's head may take from its first byte.
     pub head: Duration,
