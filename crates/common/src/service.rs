@@ -119,6 +119,8 @@ pub fn run<S: Service>() -> ExitCode {
     }
 }
 
+/// Serves until asked to stop, and then in the order in which nobody is dropped: first readiness goes, then new
+/// connections, then requests and jobs come to their end, then the last words of telemetry are sent.
 async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let (http, telemetry) = S::shared(&settings);
     let telemetry = telemetry::start(S::NAME, telemetry)?;
@@ -160,8 +162,12 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
         tracing::info!("stopping: finishing what is under way");
         leaving.close();
         stop_jobs.cancel();
-        let finished = async { tokio::join!(public, requests.finished(), jobs.wait()) };
-        if tokio::time::timeout(GRACE, finished).await.is_err() {
+        let finish = async {
+            // Only when nobody can ask any more: requests that come while it is waited for their end are refused.
+            let _ = public.await;
+            tokio::join!(requests.finished(), jobs.wait())
+        };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
             tracing::warn!("stopped with work still under way");
         }
         probes_leaving.close();

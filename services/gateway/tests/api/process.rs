@@ -15,7 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Child;
 use tokio::sync::Semaphore;
@@ -183,13 +183,19 @@ async fn asked_to_stop_it_answers_what_is_under_way_and_takes_nothing_on() {
     let gateway = Process::start(upstream, &[("CLOUDJET_ENV", "development")]).await;
     let asking = tokio::spawn(gateway.client.request(get(gateway.address, "/api/flights/x")));
     arrived.acquire().await.unwrap().forget();
+    let mut beginning = TcpStream::connect(gateway.address).await.unwrap();
+    beginning.write_all(b"GET /api/flights/x HTTP/1.1\r\n").await.unwrap();
     gateway.signal();
     soon(async { while TcpStream::connect(gateway.address).await.is_ok() {} }).await;
     gateway.until_ready(503).await;
-    allowed.add_permits(1);
+    beginning.write_all(b"Host: test\r\n\r\n").await.unwrap();
+    allowed.add_permits(2);
     let answer = soon(asking).await.unwrap().unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()[CONNECTION]), (200, &"close".parse().unwrap()));
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "at last");
+    let mut answer = String::new();
+    soon(beginning.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("at last"), "{answer}");
     assert!(gateway.exit().await.success());
 }
 
