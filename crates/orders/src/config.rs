@@ -1,13 +1,42 @@
 //! The settings of every service that works with orders: where the provider is, and the airline's terms.
 //!
-//! Services flatten the two groups into their own settings, so that the same names mean the same everywhere.
+//! Services flatten [`OrderSettings`] into their own, so that the same names mean the same everywhere.
 
 use bootpay::{Client, Config, ConfigError};
 use chrono::TimeDelta;
 use clap::Args;
+use common::cache::Cache;
+use common::chance::Chance;
+use common::clock::Clock;
 use secrecy::SecretString;
+use sqlx::MySqlPool;
 
-use crate::Terms;
+use crate::{Orders, Terms};
+
+/// What an order desk needs to be told.
+#[derive(Args, Clone, Debug)]
+pub struct OrderSettings {
+    /// Where payments are looked up and refunded.
+    #[command(flatten)]
+    pub provider: ProviderSettings,
+    /// The airline's terms.
+    #[command(flatten)]
+    pub terms: TermsSettings,
+}
+
+impl OrderSettings {
+    /// The order desk of a service with this database, cache and clock.
+    pub fn desk(&self, db: &MySqlPool, cache: &Cache, clock: &Clock) -> Result<Orders, ProviderSettingsError> {
+        Ok(Orders {
+            db: db.clone(),
+            cache: cache.clone(),
+            clock: clock.clone(),
+            chance: Chance::system(),
+            provider: self.provider.client()?,
+            terms: self.terms.terms(),
+        })
+    }
+}
 
 /// Where payments are looked up and refunded, and who we are there.
 #[derive(Args, Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use common::config::{Database, Http, Redis, SecretKey, Telemetry};
-use orders::config::{ProviderSettings, TermsSettings};
+use orders::config::OrderSettings;
 
 /// Bookings, passengers and seats.
 #[derive(Clone, Debug, Parser)]
@@ -26,12 +26,9 @@ pub struct Settings {
     /// What sessions are signed with.
     #[command(flatten)]
     pub secret: SecretKey,
-    /// Where payments that wait for their booking are looked up.
+    /// The payment provider and the airline's terms.
     #[command(flatten)]
-    pub provider: ProviderSettings,
-    /// The airline's terms.
-    #[command(flatten)]
-    pub terms: TermsSettings,
+    pub orders: OrderSettings,
     /// How HTTP is served.
     #[command(flatten)]
     pub http: Http,

@@ -19,7 +19,6 @@ use axum::Router;
 use axum::extract::FromRef;
 use common::auth::Tokens;
 use common::cache::Cache;
-use common::chance::Chance;
 use common::clock::Clock;
 use common::config::{Http, Telemetry};
 use common::health::Dependencies;
@@ -91,14 +90,7 @@ impl Service for Booking {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?;
-        let orders = Orders {
-            db: db.clone(),
-            cache: cache.clone(),
-            clock: clock.clone(),
-            chance: Chance::system(),
-            provider: settings.provider.client()?,
-            terms: settings.terms.terms(),
-        };
+        let orders = settings.orders.desk(&db, &cache, &clock)?;
         let (bookings, seats) = (orders.clone(), orders.clone());
         let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
         let app = App { orders, db: db.clone(), tokens, clock };

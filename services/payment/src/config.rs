@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use common::config::{Database, Http, Redis, SecretKey, Telemetry};
-use orders::config::{ProviderSettings, TermsSettings};
+use orders::config::{OrderSettings, TermsSettings};
 
 /// Payments: begun, told of, attached, refunded.
 #[derive(Clone, Debug, Parser)]
@@ -31,12 +31,9 @@ pub struct Settings {
     /// What browsers are handed.
     #[command(flatten)]
     pub browser: BrowserSettings,
-    /// Where payments are looked up and refunded.
+    /// The payment provider and the airline's terms.
     #[command(flatten)]
-    pub provider: ProviderSettings,
-    /// The airline's terms.
-    #[command(flatten)]
-    pub terms: TermsSettings,
+    pub orders: OrderSettings,
     /// How HTTP is served.
     #[command(flatten)]
     pub http: Http,

@@ -15,7 +15,6 @@ use axum::Router;
 use axum::extract::FromRef;
 use common::auth::Tokens;
 use common::cache::Cache;
-use common::chance::Chance;
 use common::clock::Clock;
 use common::config::{Http, Telemetry};
 use common::health::Dependencies;
@@ -100,27 +99,20 @@ impl Service for Payment {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?;
-        let orders = Orders {
-            db: db.clone(),
-            cache: cache.clone(),
-            clock: clock.clone(),
-            chance: Chance::system(),
-            provider: settings.provider.client()?,
-            terms: settings.terms.terms(),
-        };
+        let orders = settings.orders.desk(&db, &cache, &clock)?;
         let app = App {
             orders: orders.clone(),
             db: db.clone(),
             tokens: Tokens::new(&settings.secret.secret_key, clock),
             application_id: ApplicationId(settings.browser.application_id()),
-            webhook_key: WebhookKey(settings.provider.private_key.unwrap_or_default()),
+            webhook_key: WebhookKey(settings.orders.provider.private_key.unwrap_or_default()),
         };
         let running = Running {
             router: router(app),
             dependencies: Dependencies { database: Some(db), cache: Some(cache) },
             ..Running::default()
         };
-        Ok(with_jobs(running, &orders, Pauses::of(&settings.terms)))
+        Ok(with_jobs(running, &orders, Pauses::of(&settings.orders.terms)))
     }
 }
 

@@ -23,8 +23,8 @@ fn load(more: &[(&str, &str)]) -> Result<Settings, String> {
 fn have_the_contracts_defaults() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.port, 5003);
-    assert!(settings.provider.client().unwrap().is_none());
-    let terms = settings.terms.terms();
+    assert!(settings.orders.provider.client().unwrap().is_none());
+    let terms = settings.orders.terms.terms();
     assert_eq!((terms.hold, terms.held_seats), (TimeDelta::minutes(15), 20));
     assert_eq!((terms.memory, terms.unpaid_inits), (TimeDelta::minutes(30), 5));
     assert_eq!((terms.reconcile_after, terms.reconcile_interval), (TimeDelta::minutes(30), TimeDelta::minutes(1)));
@@ -44,8 +44,8 @@ fn come_from_the_environment() {
     ])
     .unwrap();
     assert_eq!(settings.port, 6003);
-    assert!(settings.provider.client().unwrap().is_some());
-    let terms = settings.terms.terms();
+    assert!(settings.orders.provider.client().unwrap().is_some());
+    let terms = settings.orders.terms.terms();
     assert_eq!((terms.hold, terms.held_seats), (TimeDelta::minutes(1), 9));
     assert_eq!((terms.reconcile_after, terms.reconcile_interval), (TimeDelta::seconds(5), TimeDelta::seconds(1)));
     assert!(!format!("{settings:?}").contains("hush"));

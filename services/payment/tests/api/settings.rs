@@ -18,16 +18,16 @@ fn load(more: &[(&str, &str)]) -> Result<Settings, String> {
 fn have_the_contracts_defaults() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.port, 5005);
-    assert_eq!(settings.provider.api_url, "https://api.bootpay.co.kr/v2");
+    assert_eq!(settings.orders.provider.api_url, "https://api.bootpay.co.kr/v2");
     assert_eq!(settings.browser.clone().application_id(), None);
-    let terms = settings.terms.terms();
+    let terms = settings.orders.terms.terms();
     assert_eq!(
         (terms.hold.num_seconds(), terms.reconcile_after.num_seconds(), terms.reconcile_interval.num_seconds()),
         (900, 1800, 60)
     );
     let seconds = Duration::from_secs;
     let pauses = Pauses { refunds: seconds(2), questions: seconds(5), unbooked: seconds(30), inbox: seconds(30) };
-    assert_eq!(Pauses::of(&settings.terms), pauses);
+    assert_eq!(Pauses::of(&settings.orders.terms), pauses);
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn come_from_the_environment() {
         ("BOOKING_HOLD_SECONDS", "7"),
     ])
     .unwrap();
-    assert_eq!((settings.port, settings.terms.terms().hold.num_seconds()), (6005, 7));
-    let pauses = Pauses::of(&settings.terms);
+    assert_eq!((settings.port, settings.orders.terms.terms().hold.num_seconds()), (6005, 7));
+    let pauses = Pauses::of(&settings.orders.terms);
     assert_eq!((pauses.questions, pauses.unbooked), (Duration::from_secs(1), Duration::from_secs(3)));
 }
 
