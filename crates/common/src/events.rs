@@ -1,5 +1,5 @@
-//! History: every change of a booking, payment, refund, schedule or role appends a row to `events`, in the
-//! transaction that makes the change. Rows are never changed or deleted.
+//! History: every change of a booking, payment, refund, flight, schedule, discount or role appends a row to `events`,
+//! in the transaction that makes the change. Rows are never changed or deleted.
 
 use serde::Serialize;
 use sqlx::MySqlConnection;
@@ -28,6 +28,12 @@ crate::text_enum! {
         Payment = "PAYMENT",
         /// `refunds`
         Refund = "REFUND",
+        /// `flights`
+        Flight = "FLIGHT",
+        /// `flight_schedules`
+        Schedule = "SCHEDULE",
+        /// `flight_discounts`
+        Discount = "DISCOUNT",
         /// `users`
         User = "USER",
     }
@@ -58,6 +64,11 @@ impl Cause {
     /// A signed-in account.
     pub fn user(user_id: i64, request_id: impl Into<Option<String>>) -> Self {
         Self { actor: ActorKind::User, user_id: Some(user_id), request_id: request_id.into() }
+    }
+
+    /// An administrator.
+    pub fn admin(user_id: i64, request_id: impl Into<Option<String>>) -> Self {
+        Self { actor: ActorKind::Admin, user_id: Some(user_id), request_id: request_id.into() }
     }
 }
 
