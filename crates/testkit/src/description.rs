@@ -72,6 +72,23 @@ pub fn assert_committed_and_complete(api: &OpenApi, committed: &str) {
     }
 }
 
+/// Asserts that every operation that wants a session refuses one of a passenger, and lets an administrator's in.
+///
+/// # Panics
+/// When it isn't so.
+pub async fn assert_for_administrators(world: &World, client: &Client, api: &OpenApi) {
+    let (passenger, administrator) = (seed::user(&world.db).await, seed::admin(&world.db).await);
+    let call = async |operation: &Operation, id| {
+        let client = client.signed_in(&world.token(id));
+        client.send(operation.method.clone(), &operation.address(), Some("application/json"), Body::from("{}")).await
+    };
+    for operation in operations(api).iter().filter(|operation| operation.needs_session) {
+        call(operation, passenger).await.refused(403, "forbidden");
+        let answer = call(operation, administrator).await;
+        assert!(!matches!(answer.status.as_u16(), 401 | 403), "{operation:?}: {}", answer.body);
+    }
+}
+
 /// Asserts that exactly the operations that say so want a session, and that none but a good one will do.
 ///
 /// # Panics

@@ -19,10 +19,11 @@ pub(crate) struct Service {
 }
 
 /// All services. The gateway comes last: it is of use when the others are ready.
-pub(crate) const SERVICES: [Service; 5] = [
+pub(crate) const SERVICES: [Service; 6] = [
     Service { name: "auth", package: "auth-service", port_setting: "AUTH_SERVICE_PORT", default_port: 5001 },
     Service { name: "flight", package: "flight-service", port_setting: "FLIGHT_SERVICE_PORT", default_port: 5002 },
     Service { name: "booking", package: "booking-service", port_setting: "BOOKING_SERVICE_PORT", default_port: 5003 },
+    Service { name: "admin", package: "admin-service", port_setting: "ADMIN_SERVICE_PORT", default_port: 5004 },
     Service { name: "payment", package: "payment-service", port_setting: "PAYMENT_SERVICE_PORT", default_port: 5005 },
     Service { name: "gateway", package: "gateway", port_setting: "GATEWAY_SERVICE_PORT", default_port: 5000 },
 ];
@@ -152,7 +153,7 @@ mod tests {
         let needs = ports([]).unwrap().needs();
         let mut numbers: Vec<u16> = needs.iter().map(|need| need.port).collect();
         numbers.sort_unstable();
-        assert_eq!(numbers, [5000, 5001, 5002, 5003, 5005, 5010, 6000, 6001, 6002, 6003, 6005]);
+        assert_eq!(numbers, [5000, 5001, 5002, 5003, 5004, 5005, 5010, 6000, 6001, 6002, 6003, 6004, 6005]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl System {
             ("AUTH_SERVICE_URL", auth(&world)),
             ("FLIGHT_SERVICE_URL", flight(&world)),
             ("BOOKING_SERVICE_URL", booking(&world, &orders)),
+            ("ADMIN_SERVICE_URL", admin(&world, &orders)),
             ("PAYMENT_SERVICE_URL", payment(&world, &orders)),
         ];
         let mut settings = vec![("CLOUDJET_ENV".to_owned(), "development".to_owned())];
@@ -92,6 +93,10 @@ fn flight(world: &World) -> Router {
 fn booking(world: &World, orders: &Orders) -> Router {
     let World { db, tokens, clock, .. } = world.clone();
     booking_service::router(booking_service::App { orders: orders.clone(), db, tokens, clock })
+}
+
+fn admin(world: &World, orders: &Orders) -> Router {
+    admin_service::router(admin_service::App::new(orders.clone(), world.tokens.clone()))
 }
 
 fn payment(world: &World, orders: &Orders) -> Router {

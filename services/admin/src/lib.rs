@@ -1,0 +1,105 @@
+//! Admin service: the airline's own desk. What is flown and at what price, and everybody's bookings.
+//!
+//! What a flight and a booking may become is decided in [`catalogue`] and [`orders`]; here is how administrators ask
+//! for it. Every operation but health takes [`common::auth::Admin`], which asks the database who the caller is now.
+
+mod config;
+mod health;
+
+use axum::Router;
+use axum::extract::FromRef;
+use catalogue::Catalogue;
+use common::auth::Tokens;
+use common::cache::Cache;
+use common::clock::Clock;
+use common::config::{Http, Telemetry};
+use common::db;
+use common::health::Dependencies;
+use common::http::openapi::{self, Bearer};
+use common::service::{Running, Service, StartError};
+use orders::Orders;
+use sqlx::MySqlPool;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use config::Settings;
+
+/// What the handlers work with.
+#[derive(Clone, Debug, FromRef)]
+pub struct App {
+    /// Where bookings are kept.
+    pub orders: Orders,
+    /// Where flights, schedules and discounts are kept.
+    pub catalogue: Catalogue,
+    /// The truth.
+    pub db: MySqlPool,
+    /// Who is asking.
+    pub tokens: Tokens,
+    /// What day it is.
+    pub clock: Clock,
+}
+
+impl App {
+    /// The desk around `orders`, whose database, cache and clock it shares.
+    pub fn new(orders: Orders, tokens: Tokens) -> Self {
+        let (db, cache, clock) = (orders.db.clone(), orders.cache.clone(), orders.clock.clone());
+        let catalogue = Catalogue { db: db.clone(), cache, clock: clock.clone() };
+        Self { orders, catalogue, db, tokens, clock }
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "CloudJet admin service",
+        description = "Flights, schedules, discounts, and everybody's bookings. For administrators."
+    ),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+/// The public routes and their description. A route that isn't described can't be added.
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi()).routes(routes!(health::health))
+}
+
+/// The public routes, and their description at `/openapi.json`.
+pub fn router(app: App) -> Router {
+    openapi::serve(api(), app)
+}
+
+/// The service.
+#[derive(Clone, Copy, Debug)]
+pub struct Administration;
+
+impl Service for Administration {
+    type Settings = Settings;
+
+    const NAME: &'static str = "admin-service";
+
+    fn port(settings: &Settings) -> u16 {
+        settings.port
+    }
+
+    fn shared(settings: &Settings) -> (&Http, &Telemetry) {
+        (&settings.http, &settings.telemetry)
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        api().into_openapi()
+    }
+
+    fn build(settings: Settings) -> Result<Running, StartError> {
+        let clock = Clock::system();
+        let db = db::pool(&settings.database);
+        let cache = Cache::new(&settings.redis)?;
+        let orders = settings.orders.desk(&db, &cache, &clock)?;
+        let app = App::new(orders, Tokens::new(&settings.secret.secret_key, clock));
+        Ok(Running {
+            router: router(app),
+            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            ..Running::default()
+        })
+    }
+}
