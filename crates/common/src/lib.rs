@@ -17,6 +17,7 @@ pub mod http;
 pub mod jobs;
 pub mod language;
 pub mod money;
+pub mod page;
 pub mod password;
 pub mod service;
 pub mod shutdown;

@@ -3,11 +3,12 @@
 use catalogue::schedules::Schedule;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use common::money::Money;
+use common::page::Page;
 use inventory::HoldId;
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::view::{BookedPassenger, Booking, Page};
+use super::view::{BookedPassenger, Booking};
 use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, Gender, NewBooking, Receipt};
 
 /// What a new booking's row is made of.
@@ -313,12 +314,11 @@ macro_rules! select_bookings {
 }
 
 pub(super) async fn of_user(connection: &mut MySqlConnection, user_id: i64, page: Page) -> sqlx::Result<Vec<Booking>> {
-    let limit = page.limit.map_or(i64::MAX, i64::from);
     let rows = select_bookings!(
         " where b.user_id = ? order by b.created_at desc, b.booking_id desc limit ? offset ?",
         user_id,
-        limit,
-        page.offset
+        page.limit(),
+        page.offset()
     )
     .fetch_all(connection)
     .await?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
+use common::page::Page;
 
 use super::{BookingRef, BookingStatus, CancelReason, Gender, Passenger, store};
 use crate::Orders;
@@ -87,15 +88,6 @@ pub(super) fn is_same_person(there: &BookedPassenger, wanted: &Passenger) -> boo
         && there.birth_date == wanted.birth_date
         && there.gender == wanted.gender
         && there.seat_number == wanted.seat.map(|seat| seat.to_string())
-}
-
-/// A part of a list: `offset` rows are skipped, then at most `limit` are listed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Page {
-    /// At most so many; `None`: all.
-    pub limit: Option<u32>,
-    /// After so many.
-    pub offset: u32,
 }
 
 impl Orders {
