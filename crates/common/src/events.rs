@@ -2,7 +2,8 @@
 //! in the transaction that makes the change. Rows are never changed or deleted.
 
 use serde::Serialize;
-use sqlx::MySqlConnection;
+use serde_json::{Value, json};
+use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
 crate::text_enum! {
@@ -72,6 +73,39 @@ impl Cause {
     }
 }
 
+/// One of many things that changed alike: its id, what it was, what it is.
+pub type Change = (i64, Value, Value);
+
+/// How many events one statement appends: each number is a prepared statement of its own.
+const AT_ONCE: usize = 16;
+
+/// Appends an event for each of `changes`, as [`record`] does, in fewer statements.
+pub async fn record_all(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    subject: Subject,
+    action: &'static str,
+    changes: &[Change],
+) -> sqlx::Result<()> {
+    for changes in changes.chunks(AT_ONCE) {
+        let mut insert = QueryBuilder::new(
+            "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail) ",
+        );
+        insert.push_values(changes, |mut row, (id, old, new)| {
+            row.push_bind(Uuid::now_v7())
+                .push_bind(cause.actor)
+                .push_bind(cause.user_id)
+                .push_bind(cause.request_id.as_deref())
+                .push_bind(subject)
+                .push_bind(id.to_string())
+                .push_bind(action)
+                .push_bind(json!({ "old": old, "new": new }).to_string());
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// Appends an event: `subject` number `id` changed by `action` (a past-tense word such as `confirmed`), from `old`
 /// to `new`.
 pub async fn record(
@@ -83,7 +117,7 @@ pub async fn record(
     old: &(impl Serialize + Sync),
     new: &(impl Serialize + Sync),
 ) -> sqlx::Result<()> {
-    let detail = serde_json::json!({ "old": old, "new": new }).to_string();
+    let detail = json!({ "old": old, "new": new }).to_string();
     // No macro: crates/migrate needs this crate before there is a database that a macro could ask.
     sqlx::query(
         "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail)

@@ -43,6 +43,17 @@ pub enum NotSignedIn {
     Unauthorized(Problem),
 }
 
+/// How any operation for administrators refuses everybody else.
+#[derive(Debug, IntoResponses)]
+pub enum NotAdministrator {
+    /// No session, or one that isn't valid (any more).
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// The caller is not an administrator.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+}
+
 /// How any operation refuses a body that it can't read.
 #[derive(Debug, IntoResponses)]
 pub enum BodyRefused {

@@ -2,11 +2,35 @@
 //!
 //! Each parser names the field it was reading, so that its refusal can.
 
-use chrono::NaiveDate;
+use std::ops::RangeInclusive;
+
+use chrono::{NaiveDate, NaiveTime, Timelike as _};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+
+/// A whole number in a request, also as its digits in a string, which is what the browser client sends of form fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = i64)]
+pub struct Whole(pub i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum NumberOrText {
+            Number(i64),
+            Text(String),
+        }
+        let number = match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(number) => Some(number),
+            NumberOrText::Text(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            NumberOrText::Text(_) => None,
+        };
+        number.map(Self).ok_or_else(|| serde::de::Error::custom("not a whole number"))
+    }
+}
 
 /// An id in a request: a positive number, also as a decimal string, which is what the browser client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
@@ -15,18 +39,8 @@ pub struct Id(pub i64);
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum NumberOrText {
-            Number(i64),
-            Text(String),
-        }
-        let id = match NumberOrText::deserialize(deserializer)? {
-            NumberOrText::Number(id) => Some(id),
-            NumberOrText::Text(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-            NumberOrText::Text(_) => None,
-        };
-        id.filter(|id| *id > 0).map(Self).ok_or_else(|| serde::de::Error::custom("an id is a positive number"))
+        let Whole(id) = Whole::deserialize(deserializer)?;
+        (id > 0).then_some(Self(id)).ok_or_else(|| serde::de::Error::custom("an id is a positive number"))
     }
 }
 
@@ -51,6 +65,30 @@ pub fn date(text: &str, field: &str) -> Result<NaiveDate, ApiError> {
         .ok_or_else(|| {
             ApiError::invalid(field.to_owned(), "YYYY-MM-DD 형식의 날짜여야 합니다.", "Must be a date as YYYY-MM-DD.")
         })
+}
+
+/// A local time written `HH:MM` or `HH:MM:SS` and nothing else.
+pub fn time(text: &str, field: &str) -> Result<NaiveTime, ApiError> {
+    let shaped = matches!(text.len(), 5 | 8)
+        && text.bytes().enumerate().all(|(i, b)| if i % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
+    // The parser reads 23:59:60 as a leap second; timetables have none.
+    let read = shaped.then(|| text.parse().ok()).flatten().filter(|time: &NaiveTime| time.nanosecond() == 0);
+    read.ok_or_else(|| {
+        ApiError::invalid(field.to_owned(), "HH:MM 형식의 시각이어야 합니다.", "Must be a time as HH:MM or HH:MM:SS.")
+    })
+}
+
+/// A number from `range`.
+pub fn within(number: Whole, field: &str, range: RangeInclusive<i64>) -> Result<i64, ApiError> {
+    if range.contains(&number.0) {
+        return Ok(number.0);
+    }
+    let (least, most) = range.into_inner();
+    Err(ApiError::invalid(
+        field.to_owned(),
+        format!("{least}부터 {most}까지여야 합니다."),
+        format!("Must be from {least} to {most}."),
+    ))
 }
 
 /// A date of birth: from 1900 to `today`.
@@ -150,6 +188,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_whole_and_may_be_their_digits() {
+        let read = |json: &str| serde_json::from_str::<Whole>(json).ok().map(|number| number.0);
+        assert_eq!(["0", "-7", "\"320000\""].map(read), [Some(0), Some(-7), Some(320_000)]);
+        for refused in ["\"\"", "\"-7\"", "\" 1\"", "1.5", "\"1e3\"", "true", "null", "[1]"] {
+            assert_eq!(read(refused), None, "{refused}");
+        }
+        assert!(within(Whole(1), "f", 1..=99).is_ok() && within(Whole(99), "f", 1..=99).is_ok());
+        assert!(within(Whole(0), "f", 1..=99).is_err() && within(Whole(100), "f", 1..=99).is_err());
+    }
+
+    #[test]
+    fn times_have_two_spellings() {
+        let read = |text: &str| time(text, "t").ok().map(|t| t.to_string());
+        assert_eq!(read("06:30").as_deref(), Some("06:30:00"));
+        assert_eq!(read("23:59:59").as_deref(), Some("23:59:59"));
+        for refused in ["", "6:30", "24:00", "06:60", "06:30:60", "06:30:", "0630", "06-30", "06:30:00.5", "06:3０"] {
+            assert!(time(refused, "t").is_err(), "{refused}");
+        }
+    }
+
+    #[test]
     fn dates_have_one_spelling() {
         assert!(date("2026-12-01", "d").is_ok());
         for refused in
@@ -183,7 +242,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_parser_panic(text in "\\PC*|[ -~]{0,40}") {
             let today = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
-            let _ = (date(&text, "f"), birth_date(&text, "f", today), name(&text, "f", 50), phone(&text, "f"), email(&text, "f"));
+            let _ = (date(&text, "f"), time(&text, "f"), birth_date(&text, "f", today), name(&text, "f", 50), phone(&text, "f"), email(&text, "f"));
             let _ = serde_json::from_value::<Id>(serde_json::Value::String(text));
         }
     }
