@@ -4,6 +4,10 @@
 mod airport;
 mod cabin;
 mod departure;
+pub mod discounts;
+mod duration;
+mod flight_number;
+pub mod flights;
 pub mod schedules;
 mod search_key;
 
@@ -14,6 +18,8 @@ use sqlx::MySqlPool;
 pub use airport::AirportCode;
 pub use cabin::{Cabin, SeatNumber};
 pub use departure::departure;
+use duration::duration;
+pub use flight_number::{FlightNumber, NoFlightNumber};
 pub use search_key::search_key;
 
 /// The catalogue's desk: what every change of it works with.
@@ -25,4 +31,13 @@ pub struct Catalogue {
     pub cache: Cache,
     /// Tells days to come from past ones.
     pub clock: Clock,
+}
+
+impl Catalogue {
+    /// Drops searches that show what has changed. Called after the commit that changed it.
+    async fn forget(&self, searches: Vec<String>) {
+        for key in searches {
+            self.cache.forget(&key).await;
+        }
+    }
 }

@@ -4,8 +4,13 @@ mod store;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
+use common::page::Page;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::Catalogue;
 use crate::cabin::Cabin;
+use crate::discounts::DiscountStatus;
 pub use store::{find, search_key_of};
 
 common::text_enum! {
@@ -55,6 +60,8 @@ pub struct Schedule {
     pub status: ScheduleStatus,
     /// Whether the flight is sold at all.
     pub is_active: bool,
+    /// How often the flight has changed: what was read of it under another number is old.
+    pub flight_revision: i32,
 }
 
 impl Schedule {
@@ -83,4 +90,47 @@ impl Schedule {
 /// offers and sales.
 pub fn unit_price(price: Money, discount: Option<u8>) -> Money {
     discount.map_or(price, |percent| price.less_percent(percent))
+}
+
+/// A schedule that is flown as planned, as administrators see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ListedSchedule {
+    #[schema(example = 10_000_001)]
+    pub(crate) schedule_id: i64,
+    #[schema(example = "CJ101")]
+    pub(crate) flight_id: String,
+    pub(crate) flight_date: NaiveDate,
+    /// The price before any discount.
+    pub(crate) current_price: Money,
+    #[schema(example = "ICN")]
+    pub(crate) departure_airport: String,
+    #[schema(example = "NRT")]
+    pub(crate) arrival_airport: String,
+    #[schema(value_type = String, example = "06:30:00")]
+    pub(crate) departure_time: NaiveTime,
+    #[schema(value_type = String, example = "09:15:00")]
+    pub(crate) arrival_time: NaiveTime,
+    #[schema(example = "2시간 45분")]
+    pub(crate) duration: String,
+    #[schema(example = "CloudJet")]
+    pub(crate) airline: String,
+    #[schema(example = "Boeing 737-800")]
+    pub(crate) aircraft: String,
+    #[schema(example = "인천국제공항")]
+    pub(crate) departure_name: String,
+    #[schema(example = "나리타국제공항")]
+    pub(crate) arrival_name: String,
+    /// The active discount in percent, if there is one.
+    #[schema(required, example = 25)]
+    pub(crate) discount_percentage: Option<u8>,
+    /// `ACTIVE` if there is a discount, else null.
+    #[schema(required)]
+    pub(crate) discount_status: Option<DiscountStatus>,
+}
+
+impl Catalogue {
+    /// What is flown as planned from today in Seoul on, by flights on sale: the earliest first.
+    pub async fn schedules(&self, page: Page) -> sqlx::Result<Vec<ListedSchedule>> {
+        store::list(&self.db, self.clock.today_in_seoul(), page).await
+    }
 }
