@@ -15,6 +15,7 @@ pub(crate) struct Sale {
     flight_date: NaiveDate,
     current_price: Money,
     status: ScheduleStatus,
+    flight_revision: i32,
 }
 
 impl Pool for Seats {
@@ -26,7 +27,7 @@ impl Pool for Seats {
 
     async fn lock(&self, connection: &mut MySqlConnection) -> sqlx::Result<Option<Sale>> {
         let row = sqlx::query!(
-            r#"select flight_date, current_price, status as "status: ScheduleStatus"
+            r#"select flight_date, current_price, status as "status: ScheduleStatus", flight_revision
                from flight_schedules where schedule_id = ? for update"#,
             self.0,
         )
@@ -36,6 +37,7 @@ impl Pool for Seats {
             flight_date: row.flight_date,
             current_price: Money::won(row.current_price.into()),
             status: row.status.unwrap_or_default(),
+            flight_revision: row.flight_revision,
         }))
     }
 
@@ -65,10 +67,13 @@ impl Pool for Seats {
 /// has to know. `None`: there is no such schedule.
 ///
 /// The flight's own facts are read before the lock: under it, only what a sale decides by is read again, so that
-/// the row is held as shortly as possible.
+/// the row is held as shortly as possible. Should the flight have changed meanwhile, it is read once more.
 pub(crate) async fn lock(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<Option<Schedule>> {
     let Some(schedule) = catalogue::schedules::find(connection, schedule_id).await? else { return Ok(None) };
     let Some(sale) = inventory::lock(connection, &Seats(schedule_id)).await? else { return Ok(None) };
+    if sale.flight_revision != schedule.flight_revision {
+        return catalogue::schedules::find(connection, schedule_id).await;
+    }
     Ok(Some(Schedule {
         flight_date: sale.flight_date,
         current_price: sale.current_price,
