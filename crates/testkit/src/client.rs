@@ -67,6 +67,11 @@ impl Client {
         self.send(Method::PUT, path, Some("application/json"), Body::from(body.to_string())).await
     }
 
+    /// `DELETE path`
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, Body::empty()).await
+    }
+
     /// Any request at all.
     ///
     /// # Panics

@@ -4,7 +4,13 @@
 //! for it. Every operation but health takes [`common::auth::Admin`], which asks the database who the caller is now.
 
 mod config;
+mod discounts;
+mod done;
+mod flights;
 mod health;
+mod schedules;
+
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -13,10 +19,10 @@ use common::auth::Tokens;
 use common::cache::Cache;
 use common::clock::Clock;
 use common::config::{Http, Telemetry};
-use common::db;
 use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
 use common::service::{Running, Service, StartError};
+use common::{db, jobs};
 use orders::Orders;
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -61,7 +67,14 @@ struct Description;
 
 /// The public routes and their description. A route that isn't described can't be added.
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi()).routes(routes!(health::health))
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(flights::list::list, flights::create::create))
+        .routes(routes!(flights::publish::publish))
+        .routes(routes!(flights::deactivate::deactivate))
+        .routes(routes!(schedules::list))
+        .routes(routes!(discounts::list::list, discounts::create::create))
+        .routes(routes!(discounts::remove::remove))
+        .routes(routes!(health::health))
 }
 
 /// The public routes, and their description at `/openapi.json`.
@@ -96,10 +109,22 @@ impl Service for Administration {
         let cache = Cache::new(&settings.redis)?;
         let orders = settings.orders.desk(&db, &cache, &clock)?;
         let app = App::new(orders, Tokens::new(&settings.secret.secret_key, clock));
+        let catalogue = app.catalogue.clone();
         Ok(Running {
             router: router(app),
             dependencies: Dependencies { database: Some(db), cache: Some(cache) },
             ..Running::default()
-        })
+        }
+        .job(|stop| jobs::every(TIDYING, "expire discounts", stop, move || expire_discounts(catalogue.clone()))))
     }
+}
+
+/// How often discounts of flights that have left are looked for. Nobody waits for it: what has left isn't sold.
+const TIDYING: Duration = Duration::from_mins(1);
+
+/// How much is tidied at a time.
+const AT_A_TIME: u32 = 100;
+
+async fn expire_discounts(catalogue: Catalogue) -> sqlx::Result<bool> {
+    catalogue.expire_discounts_once(AT_A_TIME).await
 }

@@ -1,0 +1,73 @@
+//! `POST /api/admin/flights`: a new flight, without any day yet.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalogue::Catalogue;
+use catalogue::flights::{AIRLINE, CreateError, Plan, TOTAL_SEATS};
+use common::auth::Admin;
+use common::error::{ApiError, Problem};
+use common::events::Cause;
+use common::http::openapi::{BodyRefused, Failures, NotAdministrator};
+use common::http::{Json, RequestId};
+use common::language::Language;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::plan_refused;
+use super::request::FlightRequest;
+
+/// The flight is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FlightCreated {
+    message: &'static str,
+    #[schema(example = "CJ101")]
+    flight_id: String,
+    /// Always true.
+    success: bool,
+}
+
+/// Create a flight. It is on sale once days are published for it.
+///
+/// CloudJet flies it, with 180 seats for sale.
+#[utoipa::path(
+    post,
+    path = "/api/admin/flights",
+    operation_id = "create_flight",
+    tag = "flights",
+    request_body = FlightRequest,
+    responses(
+        (status = 201, description = "The flight is created.", body = FlightCreated),
+        (status = 400, description = "A field is missing or can't be accepted, or an airport is unknown.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The number is in use.", body = Problem, content_type = "application/problem+json"),
+        BodyRefused,
+        NotAdministrator,
+        Failures,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn create(
+    admin: Admin,
+    State(catalogue): State<Catalogue>,
+    request_id: RequestId,
+    language: Language,
+    Json(request): Json<FlightRequest>,
+) -> Result<(StatusCode, Json<FlightCreated>), ApiError> {
+    let plan = Plan { airline: AIRLINE.to_owned(), total_seats: TOTAL_SEATS, ..request.read("")? };
+    let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
+    catalogue.create_flight(&cause, &plan).await.map_err(refused)?;
+    let message = language.pick("항공편이 등록되었습니다.", "The flight has been created.");
+    Ok((StatusCode::CREATED, Json(FlightCreated { message, flight_id: plan.flight_id.to_string(), success: true })))
+}
+
+/// How a refusal is told.
+fn refused(error: CreateError) -> ApiError {
+    match error {
+        CreateError::Taken => ApiError::conflict(
+            "flight-exists",
+            "이미 등록된 항공편 번호입니다.",
+            "There is a flight with this number already.",
+        ),
+        CreateError::Plan(error) => plan_refused(error, ""),
+        CreateError::Database(error) => error.into(),
+    }
+}

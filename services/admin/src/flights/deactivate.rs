@@ -1,0 +1,54 @@
+//! `DELETE /api/admin/flights/{flight_id}`: a flight is not sold any more.
+
+use axum::extract::State;
+use catalogue::Catalogue;
+use catalogue::flights::DeactivateError;
+use common::auth::Admin;
+use common::error::{ApiError, Problem};
+use common::events::Cause;
+use common::http::openapi::{Failures, NotAdministrator};
+use common::http::{Json, Path, RequestId};
+use common::language::Language;
+
+use crate::done::Done;
+
+/// Take a flight off sale, on all its days. Bookings that were made stay as they are.
+///
+/// Publishing it anew puts it on sale again.
+#[utoipa::path(
+    delete,
+    path = "/api/admin/flights/{flight_id}",
+    operation_id = "deactivate_flight",
+    tag = "flights",
+    params(("flight_id" = String, Path, description = "The flight's number.", example = "CJ101")),
+    responses(
+        (status = 200, description = "It is off sale.", body = Done),
+        (status = 404, description = "There is no such flight, or it is off sale already.", body = Problem, content_type = "application/problem+json"),
+        NotAdministrator,
+        Failures,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn deactivate(
+    admin: Admin,
+    State(catalogue): State<Catalogue>,
+    request_id: RequestId,
+    language: Language,
+    Path(flight_id): Path<String>,
+) -> Result<Json<Done>, ApiError> {
+    let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
+    catalogue.deactivate_flight(&cause, &flight_id).await.map_err(refused)?;
+    Ok(Json(Done::new(language.pick("항공편 판매가 중지되었습니다.", "The flight is off sale."))))
+}
+
+/// How a refusal is told.
+fn refused(error: DeactivateError) -> ApiError {
+    match error {
+        DeactivateError::NotFound => ApiError::not_found(
+            "flight-not-found",
+            "판매 중인 항공편을 찾을 수 없습니다.",
+            "There is no such flight on sale.",
+        ),
+        DeactivateError::Database(error) => error.into(),
+    }
+}
