@@ -171,3 +171,39 @@ async fn two_tabs_that_pay_at_once_make_one_booking_and_one_payment(
     assert_eq!(mine["bookings"].as_array().unwrap().len(), 1);
     assert_eq!(mine["bookings"][0]["status"], "CONFIRMED");
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn an_administrator_publishes_discounts_and_takes_off_sale(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let system = System::start(database).await;
+    seed::airports(&system.world.db).await;
+    let day = system.world.day(7);
+    let traveller = system.browser();
+    let mut admin = system.browser();
+    admin.sign_in_as("desk@example.com").await;
+    assert_eq!(admin.get("/api/admin/flights").await.status, 403);
+    sqlx::query("update users set role = 'ADMIN'").execute(&system.world.db).await.unwrap();
+
+    // The form for a new flight.
+    let flight = json!({
+        "flight_id": "CJ777", "departure_airport": "ICN", "arrival_airport": "NRT", "departure_time": "06:30",
+        "arrival_time": "09:15", "aircraft": "Boeing 737-800", "base_price": 300_000,
+    });
+    let schedule = json!({ "mode": "single", "date": day.to_string(), "overwrite": false });
+    let published = json!({ "flight": flight, "schedule": schedule });
+    let answer = admin.post("/api/admin/flights-with-schedules", &published).await.expect(201);
+    assert_eq!(answer["result"]["created_schedules"], 1);
+    assert_eq!(find(&traveller, day).await["price"], 300_000);
+
+    // The form for a discount offers what is flown.
+    let schedules = admin.get("/api/admin/schedules").await.expect(200);
+    let id = &schedules["schedules"][0]["schedule_id"];
+    let discount = json!({ "schedule_id": id.to_string(), "discount_percentage": 10 });
+    let answer = admin.post("/api/admin/discounts", &discount).await.expect(201);
+    assert_eq!(find(&traveller, day).await["price"], 270_000);
+    let removed = admin.delete(&format!("/api/admin/discounts/{}", answer["discount_id"])).await.expect(200);
+    assert_eq!(removed["success"], true);
+    assert_eq!(find(&traveller, day).await["price"], 300_000);
+
+    let _ = admin.delete("/api/admin/flights/CJ777").await.expect(200);
+    assert_eq!(find(&traveller, day).await, Value::Null);
+}

@@ -138,6 +138,10 @@ impl Browser<'_> {
         self.call(Method::POST, path, Body::empty()).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, Body::empty()).await
+    }
+
     /// The page believes no answer that isn't JSON, and its browser none without its origin in it, once.
     async fn call(&self, method: Method, path: &str, body: Body) -> Reply {
         let mut request =
