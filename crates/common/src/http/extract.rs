@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -32,6 +32,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body that may be left out. The browser client says that it is JSON even then.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+        let is_json = is_json(request.headers());
+        let bytes = Bytes::from_request(request, state).await.map_err(body_refused)?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        if !is_json {
+            return Err(wrong_media_type("application/json"));
+        }
+        from_slice(&bytes).map(|value| Some(Self(value)))
+    }
+}
+
 /// Reads a JSON object, naming the field that doesn't fit. The parser's own words are not kept for the log: they
 /// quote the value, and that may be a password.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
@@ -47,9 +64,11 @@ pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
         return Err(malformed());
     }
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| malformed())?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        ApiError::invalid(error.path().to_string(), "값의 형식이 올바르지 않습니다.", "The value has the wrong form.")
-    })
+    serde_path_to_error::deserialize(value).map_err(|error| wrong_form(error.path().to_string()))
+}
+
+fn wrong_form(field: String) -> ApiError {
+    ApiError::invalid(field, "값의 형식이 올바르지 않습니다.", "The value has the wrong form.")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -136,14 +155,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(_) => Err(ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "malformed-query",
-                "조회 조건이 올바르지 않습니다.",
-                "The query can't be read.",
-            )),
+            Err(rejection) => Err(field_at_fault(&rejection).map_or_else(malformed_query, wrong_form)),
         }
     }
+}
+
+/// The parameter that couldn't be read; `None` if it isn't one alone.
+fn field_at_fault(rejection: &QueryRejection) -> Option<String> {
+    std::iter::successors(rejection.source(), |&error| error.source())
+        .find_map(|error| error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>())
+        .map(|error| error.path().to_string())
+        .filter(|path| path != ".")
+}
+
+fn malformed_query() -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "malformed-query",
+        "조회 조건이 올바르지 않습니다.",
+        "The query can't be read.",
+    )
 }
 
 #[cfg(test)]
@@ -179,5 +210,22 @@ mod tests {
         }
         assert!(matches!(from_slice::<Form>(b"{}"), Ok(Form { .. })));
         let _ = Side::Left;
+    }
+
+    #[tokio::test]
+    async fn a_parameter_of_the_wrong_form_is_named() {
+        #[derive(Debug, Deserialize)]
+        struct Page {
+            #[expect(dead_code, reason = "only read")]
+            limit: Option<u32>,
+        }
+        for (query, field) in [("limit=hush", Some("limit")), ("limit=-1", Some("limit")), ("limit=1&limit=2", None)] {
+            let request = Request::builder().uri(format!("/?{query}")).body(axum::body::Body::empty()).unwrap();
+            let error = Query::<Page>::from_request_parts(&mut request.into_parts().0, &()).await.unwrap_err();
+            let told = serde_json::to_value(error.problem(crate::language::Language::English, "id")).unwrap();
+            assert_eq!(told["errors"][0]["field"].as_str(), field, "{told}");
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+            assert!(!told.to_string().contains("hush"), "{told}");
+        }
     }
 }
