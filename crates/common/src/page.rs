@@ -32,6 +32,12 @@ impl Page {
         self.limit.map_or(i64::MAX, i64::from)
     }
 
+    /// The same part; where it would be all that is left, at most `limit` of that.
+    #[must_use]
+    pub fn or_at_most(self, limit: u32) -> Self {
+        Self { limit: self.limit.or(Some(limit)), ..self }
+    }
+
     /// How many rows are skipped.
     pub fn offset(self) -> u32 {
         self.offset

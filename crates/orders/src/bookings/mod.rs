@@ -20,7 +20,7 @@ pub use book::{BookError, Booked};
 pub(crate) use cancel::reverse;
 pub use cancel::{CancelError, Cancelled};
 pub(crate) use money::{Verdict, accept_payment};
-pub use view::{BookedPassenger, Booking};
+pub use view::{BookedPassenger, Booking, Filter};
 
 common::text_enum! {
     /// Where a booking stands.

@@ -1,5 +1,7 @@
 //! The SQL of bookings and passengers.
 
+use std::collections::HashMap;
+
 use catalogue::schedules::Schedule;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use common::money::Money;
@@ -8,7 +10,7 @@ use inventory::HoldId;
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::view::{BookedPassenger, Booking};
+use super::view::{BookedPassenger, Booking, Filter};
 use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, Gender, NewBooking, Receipt};
 
 /// What a new booking's row is made of.
@@ -287,7 +289,7 @@ macro_rules! select_bookings {
     ($rest:literal, $($argument:expr),*) => {
         sqlx::query_as!(
             Row,
-            r#"select b.booking_id, b.booking_number, b.user_id, u.name as user_name, b.schedule_id, b.seat_number,
+            r#"select b.booking_id, b.booking_number, b.user_id, u.name as user_name, u.email as user_email, b.schedule_id, b.seat_number,
                       b.total_amount, b.contact_email, b.contact_phone, b.payment_method,
                       if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'CANCELLED', b.status) as "status!: BookingStatus",
                       if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'EXPIRED', b.cancel_reason) as "cancel_reason: CancelReason",
@@ -330,11 +332,90 @@ pub(super) async fn by_id(connection: &mut MySqlConnection, booking_id: i64) -> 
     Ok(rows.into_iter().map(Booking::from).collect())
 }
 
+/// The page is cut before its names are looked up: left to itself the server joins everything first.
+pub(super) async fn fitting(
+    connection: &mut MySqlConnection,
+    filter: &Filter,
+    page: Page,
+) -> sqlx::Result<Vec<Booking>> {
+    let Filter { status, flight_id, flight_date, user_id } = filter;
+    let rows = select_bookings!(
+        " join (select b.booking_id from bookings b
+                where (? is null or if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'CANCELLED', b.status) = ?)
+                  and (? is null or b.user_id = ?)
+                  and (? is null and ? is null
+                       or b.schedule_id in (select s.schedule_id from flight_schedules s
+                                            where (? is null or s.flight_id = ?) and (? is null or s.flight_date = ?)))
+                order by b.created_at desc, b.booking_id desc limit ? offset ?) page on page.booking_id = b.booking_id
+          order by b.created_at desc, b.booking_id desc",
+        status,
+        status,
+        user_id,
+        user_id,
+        flight_id,
+        flight_date,
+        flight_id,
+        flight_id,
+        flight_date,
+        flight_date,
+        page.limit(),
+        page.offset()
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Booking::from).collect())
+}
+
+/// Each table is read through once: no index knows what stands in the middle of a text.
+pub(super) async fn containing(connection: &mut MySqlConnection, term: &str, page: Page) -> sqlx::Result<Vec<Booking>> {
+    let pattern = pattern_containing(term);
+    let rows = select_bookings!(
+        " join (select b.booking_id from bookings b
+                where b.booking_number like ? escape '!' or b.contact_email like ? escape '!'
+                   or b.flight_id like ? escape '!'
+                   or b.flight_id is null and b.schedule_id in (select s.schedule_id from flight_schedules s
+                                                                where s.flight_id like ? escape '!')
+                   or b.user_id in (select u.user_id from users u
+                                    where u.name like ? escape '!' or u.email like ? escape '!')
+                   or b.booking_id in (select p.booking_id from passengers p
+                                       where p.name_kor like ? escape '!' or p.name_eng like ? escape '!')
+                order by b.created_at desc, b.booking_id desc limit ? offset ?) page on page.booking_id = b.booking_id
+          order by b.created_at desc, b.booking_id desc",
+        pattern,
+        pattern,
+        pattern,
+        pattern,
+        pattern,
+        pattern,
+        pattern,
+        pattern,
+        page.limit(),
+        page.offset()
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Booking::from).collect())
+}
+
+/// What `like … escape '!'` takes for "`term` stands in it", whatever characters it has.
+fn pattern_containing(term: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in term.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 struct Row {
     booking_id: i64,
     booking_number: String,
     user_id: i64,
     user_name: String,
+    user_email: String,
     schedule_id: i64,
     seat_number: Option<String>,
     total_amount: i32,
@@ -365,6 +446,7 @@ impl From<Row> for Booking {
             booking_number: row.booking_number,
             user_id: row.user_id,
             user_name: row.user_name,
+            user_email: row.user_email,
             schedule_id: row.schedule_id,
             seat_number: row.seat_number,
             total_amount: Money::won(row.total_amount.into()),
@@ -423,13 +505,30 @@ pub(super) async fn passengers_of(
         .collect())
 }
 
-/// Puts each booking's passengers on it: one query for all.
+/// How many ids one statement may list: the server takes 65,535 parameters and no more.
+const LISTED: usize = 10_000;
+
+/// Puts each booking's passengers on it: one query for all of them, however many there reasonably are.
 pub(super) async fn seat_passengers(connection: &mut MySqlConnection, bookings: &mut [Booking]) -> sqlx::Result<()> {
-    let ids: Vec<i64> = bookings.iter().map(|b| b.booking_id).collect();
-    for passenger in passengers_of(connection, &ids).await? {
-        if let Some(booking) = bookings.iter_mut().find(|b| b.booking_id == passenger.booking_id) {
-            booking.passengers.push(passenger);
+    for bookings in bookings.chunks_mut(LISTED) {
+        let ids: Vec<i64> = bookings.iter().map(|b| b.booking_id).collect();
+        let mut by_id: HashMap<i64, &mut Booking> = bookings.iter_mut().map(|b| (b.booking_id, b)).collect();
+        for passenger in passengers_of(connection, &ids).await? {
+            if let Some(booking) = by_id.get_mut(&passenger.booking_id) {
+                booking.passengers.push(passenger);
+            }
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_stands_for_itself() {
+        assert_eq!(pattern_containing("kim"), "%kim%");
+        assert_eq!(pattern_containing("100%_!"), "%100!%!_!!%");
+    }
 }

@@ -1,4 +1,4 @@
-//! Bookings as their owners see them.
+//! Bookings as their owners and the airline's desk see them.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
@@ -18,6 +18,8 @@ pub struct Booking {
     pub user_id: i64,
     /// The owner's name.
     pub user_name: String,
+    /// The owner's e-mail address.
+    pub user_email: String,
     /// On which schedule.
     pub schedule_id: i64,
     /// The first passenger's seat.
@@ -90,7 +92,37 @@ pub(super) fn is_same_person(there: &BookedPassenger, wanted: &Passenger) -> boo
         && there.seat_number == wanted.seat.map(|seat| seat.to_string())
 }
 
+/// Which bookings: those that fit all that is said.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Which read so: a pending one reads cancelled from its deadline on.
+    pub status: Option<BookingStatus>,
+    /// Of this flight number.
+    pub flight_id: Option<String>,
+    /// That leave on this local day.
+    pub flight_date: Option<NaiveDate>,
+    /// Of this account.
+    pub user_id: Option<i64>,
+}
+
 impl Orders {
+    /// Everybody's bookings, newest first.
+    pub async fn bookings(&self, filter: &Filter, page: Page) -> sqlx::Result<Vec<Booking>> {
+        let mut connection = self.db.acquire().await?;
+        let mut bookings = store::fitting(&mut connection, filter, page).await?;
+        store::seat_passengers(&mut connection, &mut bookings).await?;
+        Ok(bookings)
+    }
+
+    /// The newest bookings in which `term` stands: in their number, their flight's, the owner's or a passenger's name,
+    /// or an e-mail address, in any case.
+    pub async fn search_bookings(&self, term: &str, page: Page) -> sqlx::Result<Vec<Booking>> {
+        let mut connection = self.db.acquire().await?;
+        let mut bookings = store::containing(&mut connection, term, page).await?;
+        store::seat_passengers(&mut connection, &mut bookings).await?;
+        Ok(bookings)
+    }
+
     /// An account's bookings, newest first: two queries, however many there are.
     pub async fn bookings_of(&self, user_id: i64, page: Page) -> sqlx::Result<Vec<Booking>> {
         let mut connection = self.db.acquire().await?;
