@@ -9,6 +9,7 @@
 pub mod bookings;
 pub mod charges;
 pub mod config;
+pub mod grounding;
 pub mod payments;
 pub mod refunds;
 mod seats;

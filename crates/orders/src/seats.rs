@@ -81,3 +81,13 @@ pub(crate) async fn lock(connection: &mut MySqlConnection, schedule_id: i64) -> 
         ..schedule
     }))
 }
+
+/// Marks a locked schedule as not flown. Answers whether it wasn't before.
+pub(crate) async fn ground(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<bool> {
+    let cancelled = sqlx::query!(
+        "update flight_schedules set status = 'CANCELLED', cancelled_at = now(6)
+         where schedule_id = ? and cancelled_at is null",
+        schedule_id,
+    );
+    Ok(cancelled.execute(connection).await?.rows_affected() == 1)
+}

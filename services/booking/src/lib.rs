@@ -1,7 +1,7 @@
 //! Booking service: bookings, their passengers and seats.
 //!
 //! What a booking is and may become is decided in [`orders`]; here is how the world asks for it. The service also
-//! runs the jobs that write down what has expired.
+//! runs the jobs that write down what has expired and what was flown, and that finish what the airline cancelled.
 
 mod book;
 mod cancel;
@@ -91,7 +91,7 @@ impl Service for Booking {
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?;
         let orders = settings.orders.desk(&db, &cache, &clock)?;
-        let (bookings, seats) = (orders.clone(), orders.clone());
+        let [bookings, seats, grounded, flown] = std::array::from_fn(|_| orders.clone());
         let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
         let app = App { orders, db: db.clone(), tokens, clock };
         Ok(Running {
@@ -100,12 +100,17 @@ impl Service for Booking {
             ..Running::default()
         }
         .job(|stop| jobs::every(TIDYING, "expire bookings", stop, move || expire_bookings(bookings.clone())))
-        .job(|stop| jobs::every(TIDYING, "give back seats", stop, move || give_back_seats(seats.clone()))))
+        .job(|stop| jobs::every(TIDYING, "give back seats", stop, move || give_back_seats(seats.clone())))
+        .job(|stop| jobs::every(TIDYING, "cancel grounded bookings", stop, move || ground(grounded.clone())))
+        .job(|stop| jobs::every(COMPLETING, "complete bookings", stop, move || complete(flown.clone()))))
     }
 }
 
 /// How often what has expired is looked for. Nobody waits for it: what has lapsed is free before it is tidied.
 const TIDYING: Duration = Duration::from_secs(5);
+
+/// How often bookings whose flight has left are looked for: it is days ago then.
+const COMPLETING: Duration = Duration::from_mins(10);
 
 /// How much is tidied at a time.
 const AT_A_TIME: u32 = 100;
@@ -116,4 +121,12 @@ async fn expire_bookings(orders: Orders) -> sqlx::Result<bool> {
 
 async fn give_back_seats(orders: Orders) -> sqlx::Result<bool> {
     orders.sweep_seats_once(AT_A_TIME).await
+}
+
+async fn ground(orders: Orders) -> sqlx::Result<bool> {
+    orders.ground_once(AT_A_TIME).await
+}
+
+async fn complete(orders: Orders) -> sqlx::Result<bool> {
+    orders.complete_departed_once(AT_A_TIME).await
 }

@@ -58,6 +58,8 @@ pub struct Schedule {
     pub discount_percentage: Option<u8>,
     /// Whether this day is flown as planned.
     pub status: ScheduleStatus,
+    /// Whether the airline has cancelled it, and its bookings with it. A status of `CANCELLED` alone only stops sales.
+    pub is_grounded: bool,
     /// Whether the flight is sold at all.
     pub is_active: bool,
     /// How often the flight has changed: what was read of it under another number is old.

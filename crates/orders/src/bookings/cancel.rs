@@ -38,32 +38,83 @@ pub enum CancelError {
 impl Orders {
     /// Cancels a booking for its owner, with a full refund until departure. Of parallel calls, exactly one cancels.
     pub async fn cancel_own(&self, cause: &Cause, user_id: i64, number: &str) -> Result<Cancelled, CancelError> {
+        self.cancel(cause, number, Canceller::Owner(user_id)).await
+    }
+
+    /// Cancels anybody's booking for an administrator, as [`cancel_own`](Self::cancel_own) does for its owner; what is
+    /// left of the money is always refunded in full.
+    pub async fn cancel_any(&self, cause: &Cause, number: &str) -> Result<Cancelled, CancelError> {
+        self.cancel(cause, number, Canceller::Admin).await
+    }
+
+    async fn cancel(&self, cause: &Cause, number: &str, by: Canceller) -> Result<Cancelled, CancelError> {
         let reference = BookingRef::Number(number.to_owned());
-        let cancelled = db::retry(|| self.cancel_once(cause, user_id, &reference)).await?;
+        let cancelled = db::retry(|| self.cancel_once(cause, &reference, by)).await?;
         self.seats_changed(cancelled.schedule_id).await;
         Ok(cancelled)
     }
 
-    async fn cancel_once(&self, cause: &Cause, user_id: i64, reference: &BookingRef) -> Result<Cancelled, CancelError> {
+    async fn cancel_once(
+        &self,
+        cause: &Cause,
+        reference: &BookingRef,
+        by: Canceller,
+    ) -> Result<Cancelled, CancelError> {
         let mut tx = self.db.begin().await?;
         let (booking_id, owner_id) = store::find(&mut tx, reference).await?.ok_or(CancelError::NotFound)?;
-        if owner_id != user_id {
+        if !by.may_cancel_for(owner_id) {
             return Err(CancelError::NotFound);
         }
         let booking = store::lock(&mut tx, booking_id).await?.ok_or(CancelError::NotFound)?;
-        if booking.status != BookingStatus::Confirmed && !booking.is_payable() {
+        if booking.status != BookingStatus::Completed && !booking.is_live() {
             return Err(CancelError::NotLive);
         }
         let schedule = catalogue::schedules::find(&mut tx, booking.schedule_id).await?.ok_or(CancelError::NotFound)?;
         if schedule.departs_at() <= self.clock.now() {
             return Err(CancelError::Departed);
         }
-        payments::refund_booking(&mut tx, cause, booking_id, CancelReason::Owner.as_str()).await?;
-        release(&mut tx, &booking).await?;
-        write_down(&mut tx, cause, &booking, CancelReason::Owner).await?;
+        if booking.status == BookingStatus::Completed {
+            return Err(CancelError::NotLive);
+        }
+        cancel(&mut tx, cause, &booking, by.reason()).await?;
         tx.commit().await?;
         Ok(Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id })
     }
+}
+
+/// Who wants a booking cancelled.
+#[derive(Clone, Copy, Debug)]
+enum Canceller {
+    Owner(i64),
+    Admin,
+}
+
+impl Canceller {
+    fn may_cancel_for(self, owner_id: i64) -> bool {
+        match self {
+            Self::Owner(user_id) => user_id == owner_id,
+            Self::Admin => true,
+        }
+    }
+
+    fn reason(self) -> CancelReason {
+        match self {
+            Self::Owner(_) => CancelReason::Owner,
+            Self::Admin => CancelReason::Admin,
+        }
+    }
+}
+
+/// Cancels a locked, live booking: what was paid goes back, and so do the seats.
+pub(crate) async fn cancel(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    booking: &Locked,
+    reason: CancelReason,
+) -> sqlx::Result<()> {
+    payments::refund_booking(connection, cause, booking.booking_id, reason.as_str()).await?;
+    release(connection, booking).await?;
+    write_down(connection, cause, booking, reason).await
 }
 
 /// Cancels a locked booking because its payment was cancelled at the provider: the money is back already.

@@ -1,10 +1,11 @@
 //! Bookings: an order for seats on one schedule, for one to nine passengers.
 //!
-//! `PENDING` ──paid──► `CONFIRMED`, either ──► `CANCELLED`. A pending booking reads `CANCELLED` from its deadline
-//! on; the job that writes it down only tidies.
+//! `PENDING` ──paid──► `CONFIRMED` ──departed──► `COMPLETED`; from the first two also ──► `CANCELLED`. A pending
+//! booking reads `CANCELLED` from its deadline on; the job that writes it down only tidies.
 
 mod book;
-mod cancel;
+pub(crate) mod cancel;
+mod complete;
 mod expire;
 mod money;
 pub(crate) mod store;
@@ -17,7 +18,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use common::money::Money;
 
 pub use book::{BookError, Booked};
-pub(crate) use cancel::reverse;
 pub use cancel::{CancelError, Cancelled};
 pub(crate) use money::{Verdict, accept_payment};
 pub use view::{BookedPassenger, Booking, Filter};

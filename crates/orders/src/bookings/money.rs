@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
 /// Confirms a locked booking because a payment of its total is paid, where that is still possible.
 ///
 /// Seats that are still held are sold. A booking whose hold has lapsed is revived if the same seats are free at the
-/// same price. One that was cancelled stays cancelled, and nothing is sold of a flight that has left.
+/// same price. One that was cancelled stays cancelled, and nothing is sold of a flight that has left or won't.
 pub(crate) async fn accept_payment(
     orders: &Orders,
     connection: &mut MySqlConnection,
@@ -37,10 +37,10 @@ pub(crate) async fn accept_payment(
         (BookingStatus::Cancelled, Some(CancelReason::Expired)) => true,
         (BookingStatus::Cancelled, _) => return Ok(Verdict::TooLate),
     };
-    let departed = catalogue::schedules::find(connection, booking.schedule_id)
+    let over = catalogue::schedules::find(connection, booking.schedule_id)
         .await?
-        .is_none_or(|schedule| schedule.departs_at() <= orders.clock.now());
-    if departed {
+        .is_none_or(|schedule| schedule.is_grounded || schedule.departs_at() <= orders.clock.now());
+    if over {
         return Ok(Verdict::TooLate);
     }
     let hold = match booking.hold_id {

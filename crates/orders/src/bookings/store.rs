@@ -122,6 +122,11 @@ impl Locked {
     pub(crate) fn is_payable(&self) -> bool {
         self.status == BookingStatus::Pending && !self.overdue
     }
+
+    /// Whether seats are held or sold for it and its flight is still to come, as far as it knows.
+    pub(crate) fn is_live(&self) -> bool {
+        self.status == BookingStatus::Confirmed || self.is_payable()
+    }
 }
 
 /// Locks a booking until the transaction ends.
@@ -281,6 +286,63 @@ pub(super) async fn overdue(connection: &mut MySqlConnection, limit: u32) -> sql
     )
     .fetch_all(connection)
     .await
+}
+
+/// At most `limit` live bookings of schedules that the airline has cancelled: of one, or of all but those whose day is
+/// long past, which are not worth looking at again every time.
+pub(crate) async fn to_ground(
+    connection: &mut MySqlConnection,
+    schedule_id: Option<i64>,
+    limit: u32,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select b.booking_id from flight_schedules s join bookings b on b.schedule_id = s.schedule_id
+         where s.cancelled_at is not null
+           and (s.schedule_id = ? or ? is null and s.flight_date >= current_date - interval 7 day)
+           and (b.status = 'CONFIRMED' or (b.status = 'PENDING' and b.payment_due_at > now(6)))
+         order by b.booking_id limit ?",
+        schedule_id,
+        schedule_id,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// How many bookings of a schedule the airline has cancelled, and how many are live.
+pub(crate) async fn count_grounded(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<(i64, i64)> {
+    let counted = sqlx::query!(
+        r#"select cast(coalesce(sum(cancel_reason = 'AIRLINE'), 0) as signed) as "cancelled!: i64",
+                  cast(coalesce(sum(status = 'CONFIRMED' or (status = 'PENDING' and payment_due_at > now(6))), 0) as signed)
+                      as "live!: i64"
+           from bookings where schedule_id = ?"#,
+        schedule_id,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((counted.cancelled, counted.live))
+}
+
+/// At most `limit` confirmed bookings whose flight has left, wherever its clocks are: two days after its own day.
+pub(super) async fn flown(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select b.booking_id from bookings b join flight_schedules s on s.schedule_id = b.schedule_id
+         where b.status = 'CONFIRMED' and s.flight_date <= current_date - interval 2 day
+           and (s.status <> 'CANCELLED' or s.status is null)
+         limit ?",
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Completes a confirmed booking. Answers whether it was one.
+pub(super) async fn complete(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<bool> {
+    let completed = sqlx::query!(
+        "update bookings set status = 'COMPLETED' where booking_id = ? and status = 'CONFIRMED'",
+        booking_id,
+    );
+    Ok(completed.execute(connection).await?.rows_affected() == 1)
 }
 
 /// A booking's row, joined with names, before its passengers are known. What was sold stands before what is flown

@@ -175,7 +175,7 @@ impl Change<'_> {
                 let still_paid = others
                     .iter()
                     .any(|p| p.payment_id != self.payment.payment_id && p.status.has_money() && !p.is_closed);
-                if still_paid { Ok(()) } else { bookings::reverse(tx, self.cause, booking).await }
+                if still_paid { Ok(()) } else { bookings::cancel::reverse(tx, self.cause, booking).await }
             }
             Some(_) => Ok(()),
             None => self.release_reservation(tx).await,

@@ -18,7 +18,8 @@ pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 
-use common::events::Cause;
+use common::events::{self, Cause, Subject};
+use serde_json::json;
 use sqlx::MySqlConnection;
 
 use crate::refunds::{self, Purpose};
@@ -92,6 +93,24 @@ pub(crate) async fn refund_booking(
         refund(connection, cause, &payment, reason).await?;
     }
     Ok(())
+}
+
+/// Gives up a locked payment that waits for its booking: what was paid goes back, and so do the seats reserved for it.
+pub(crate) async fn give_up(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    payment: &store::Locked,
+    reason: &str,
+) -> sqlx::Result<()> {
+    refund(connection, cause, payment, reason).await?;
+    let (old, new) = (json!({ "status": payment.status }), json!({ "reason": reason }));
+    events::record(connection, cause, Subject::Payment, payment.payment_id, "closed", &old, &new).await?;
+    match (payment.schedule_id, payment.hold_id) {
+        (Some(schedule_id), Some(reservation)) => {
+            waiting::release_reservation(connection, schedule_id, reservation).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Queues refunds of everything that was paid on a locked payment, and closes it.

@@ -4,7 +4,7 @@ use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
-use super::{PaymentStatus, refund, store, waiting};
+use super::{PaymentStatus, give_up, store};
 use crate::Orders;
 use crate::refunds::reason;
 
@@ -59,12 +59,9 @@ impl Orders {
 
     async fn refund_unbooked(&self, payment_id: i64) -> sqlx::Result<Option<i64>> {
         let mut tx = self.db.begin().await?;
-        let waits = |p: &store::Locked| p.status.has_money() && p.booking_id.is_none() && !p.is_closed;
-        let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(waits) else { return Ok(None) };
-        refund(&mut tx, &Cause::system(), &payment, reason::UNBOOKED).await?;
-        if let (Some(schedule_id), Some(reservation)) = (payment.schedule_id, payment.hold_id) {
-            waiting::release_reservation(&mut tx, schedule_id, reservation).await?;
-        }
+        let unbooked = |p: &store::Locked| p.status.has_money() && p.waits();
+        let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(unbooked) else { return Ok(None) };
+        give_up(&mut tx, &Cause::system(), &payment, reason::UNBOOKED).await?;
         tx.commit().await?;
         Ok(payment.schedule_id)
     }

@@ -26,6 +26,13 @@ pub(crate) struct Locked {
     pub(crate) is_recent: bool,
 }
 
+impl Locked {
+    /// Whether it waits for its booking.
+    pub(crate) fn waits(&self) -> bool {
+        self.booking_id.is_none() && !self.is_closed
+    }
+}
+
 /// Selects payments to lock; `$memory` seconds is how long one is recent.
 macro_rules! select_locked {
     ($connection:expr, $memory:expr, $rest:literal, $($argument:expr),*) => {
@@ -311,6 +318,27 @@ pub(super) async fn unbooked(connection: &mut MySqlConnection, after: TimeDelta,
            and paid_at <= now(6) - interval ? second
          order by paid_at limit ?",
         after.num_seconds(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// At most `limit` payments that wait for a booking of a schedule that the airline has cancelled: of one, or of all but
+/// those whose day is long past. Also those that failed: from now on their late success goes back at once.
+pub(crate) async fn to_ground(
+    connection: &mut MySqlConnection,
+    schedule_id: Option<i64>,
+    limit: u32,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select p.payment_id from flight_schedules s join payments p on p.schedule_id = s.schedule_id
+         where s.cancelled_at is not null
+           and (s.schedule_id = ? or ? is null and s.flight_date >= current_date - interval 7 day)
+           and p.booking_id is null and p.closed_at is null and p.status <> 'CANCELLED'
+         order by p.payment_id limit ?",
+        schedule_id,
+        schedule_id,
         limit,
     )
     .fetch_all(connection)
