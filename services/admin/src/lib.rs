@@ -3,10 +3,13 @@
 //! What a flight and a booking may become is decided in [`catalogue`] and [`orders`]; here is how administrators ask
 //! for it. Every operation but health takes [`common::auth::Admin`], which asks the database who the caller is now.
 
+mod bookings;
 mod config;
 mod discounts;
 mod done;
+mod events;
 mod flights;
+mod grounding;
 mod health;
 mod schedules;
 
@@ -74,6 +77,11 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(schedules::list))
         .routes(routes!(discounts::list::list, discounts::create::create))
         .routes(routes!(discounts::remove::remove))
+        .routes(routes!(bookings::list::list))
+        .routes(routes!(bookings::search::search))
+        .routes(routes!(bookings::cancel::cancel))
+        .routes(routes!(grounding::cancel))
+        .routes(routes!(events::list))
         .routes(routes!(health::health))
 }
 

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops where it stands")]
 
 mod access;
+mod bookings;
+mod cancel;
 mod discounts;
+mod events;
 mod flights;
+mod grounding;
 mod health;
 mod http;
 mod openapi;

@@ -1,5 +1,6 @@
 //! The service under test, the people who call it, and what travellers see of it.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use admin_service::{App, router};
@@ -8,15 +9,15 @@ use catalogue::Catalogue;
 use chrono::NaiveDate;
 use common::http::Envelope;
 use flight_service::SearchTtl;
-use orders::{Orders, Terms};
 use serde_json::{Value, json};
 use sqlx::mysql::MySqlConnectOptions;
+use testkit::desk::Desk;
 use testkit::{Client, World, seed};
 
-/// An admin service, its world, and a client that isn't signed in.
+/// An admin service, its order desk, and a client that isn't signed in.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    pub(crate) world: World,
+    pub(crate) desk: Desk,
     pub(crate) client: Client,
     pub(crate) catalogue: Catalogue,
     /// What travellers look at: flight-service on the same database and cache.
@@ -25,33 +26,42 @@ pub(crate) struct Service {
     bookings: Client,
 }
 
+impl Deref for Service {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
+}
+
 impl Service {
     /// Without a payment provider.
     pub(crate) fn start(database: MySqlConnectOptions) -> Self {
         Self::with(World::with_connections(database, 32), None)
     }
 
+    /// With a payment provider on this machine.
+    pub(crate) async fn selling(database: MySqlConnectOptions) -> Self {
+        Self::of(Desk::with_provider(World::with_connections(database, 32)).await)
+    }
+
     /// With the payment provider at hand.
     pub(crate) fn with(world: World, provider: Option<bootpay::Client>) -> Self {
-        let World { db, cache, clock, tokens, .. } = world.clone();
-        let orders = Orders {
-            db: db.clone(),
-            cache: cache.clone(),
-            clock: clock.clone(),
-            chance: world.chance.clone(),
-            provider,
-            terms: Terms::default(),
-        };
-        let app = App::new(orders.clone(), tokens.clone());
+        Self::of(Desk::new(world, provider))
+    }
+
+    fn of(desk: Desk) -> Self {
+        let World { db, cache, clock, tokens, .. } = desk.world.clone();
+        let app = App::new(desk.orders.clone(), tokens.clone());
         let catalogue = app.catalogue.clone();
         let search_ttl = SearchTtl(Duration::from_mins(5));
         let flights = flight_service::App { db: db.clone(), cache, clock: clock.clone(), search_ttl };
-        let bookings = booking_service::App { orders, db, tokens, clock };
+        let bookings = booking_service::App { orders: desk.orders.clone(), db, tokens, clock };
         Self {
             client: enveloped(router(app)),
             flights: enveloped(flight_service::router(flights)),
             bookings: enveloped(booking_service::router(bookings)),
-            world,
+            desk,
             catalogue,
         }
     }
@@ -99,13 +109,6 @@ impl Service {
     /// The one number that `query` finds for `id`.
     pub(crate) async fn number(&self, query: &'static str, id: i64) -> i64 {
         sqlx::query_scalar(query).bind(id).fetch_one(&self.world.db).await.unwrap()
-    }
-
-    /// How many seats of a schedule are free by its counter, and how many are claimed.
-    pub(crate) async fn seats(&self, schedule: i64) -> (i64, i64) {
-        let free = "select cast(available_seats as signed) from flight_schedules where schedule_id = ?";
-        let claimed = "select cast(coalesce(sum(quantity), 0) as signed) from claims where pool_id = ?";
-        (self.number(free, schedule).await, self.number(claimed, schedule).await)
     }
 
     /// The schedules of a flight: id, day and status, in order.

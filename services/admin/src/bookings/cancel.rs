@@ -1,0 +1,75 @@
+//! `PUT /api/admin/bookings/{booking_number}/cancel`: the desk cancels for a passenger.
+
+use axum::extract::State;
+use common::auth::Admin;
+use common::error::{ApiError, Problem};
+use common::events::Cause;
+use common::http::openapi::{Failures, NotAdministrator};
+use common::http::{Json, Path, RequestId};
+use common::language::Language;
+use orders::Orders;
+use orders::bookings::CancelError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The booking is cancelled.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BookingCancelled {
+    message: &'static str,
+    /// Always true.
+    success: bool,
+    #[schema(example = "CJ4K7Q2M9X")]
+    booking_number: String,
+}
+
+/// Cancel anybody's booking, paid or not, until its flight departs.
+///
+/// Its seats are free at once. All that is left of what was paid is refunded, whatever a cancelling passenger would
+/// get; the refund is on its way when this answers, also while the payment provider can't be reached.
+#[utoipa::path(
+    put,
+    path = "/api/admin/bookings/{booking_number}/cancel",
+    operation_id = "cancel_any_booking",
+    tag = "bookings",
+    params(("booking_number" = String, Path, description = "The booking's number.", example = "CJ4K7Q2M9X")),
+    responses(
+        (status = 200, description = "It is cancelled.", body = BookingCancelled),
+        (status = 404, description = "There is no such booking, or it is not live any more.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its flight has departed.", body = Problem, content_type = "application/problem+json"),
+        NotAdministrator,
+        Failures,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn cancel(
+    admin: Admin,
+    State(orders): State<Orders>,
+    request_id: RequestId,
+    language: Language,
+    Path(number): Path<String>,
+) -> Result<Json<BookingCancelled>, ApiError> {
+    let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
+    let cancelled = orders.cancel_any(&cause, &number).await.map_err(refused)?;
+    let message = language.pick("예약이 취소되었습니다.", "The booking has been cancelled.");
+    Ok(Json(BookingCancelled { message, success: true, booking_number: cancelled.booking_number }))
+}
+
+/// How a refusal is told.
+fn refused(error: CancelError) -> ApiError {
+    match error {
+        CancelError::NotFound => {
+            ApiError::not_found("booking-not-found", "예약을 찾을 수 없습니다.", "There is no such booking.")
+        }
+        CancelError::NotLive => ApiError::not_found(
+            "booking-not-cancellable",
+            "취소할 수 있는 예약이 아닙니다.",
+            "The booking can't be cancelled any more.",
+        ),
+        CancelError::Departed => ApiError::conflict(
+            "flight-departed",
+            "이미 출발한 항공편은 취소할 수 없습니다.",
+            "The flight has departed already.",
+        ),
+        CancelError::Database(error) => error.into(),
+    }
+}

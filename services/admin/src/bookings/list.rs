@@ -1,0 +1,61 @@
+//! `GET /api/admin/bookings`: everybody's bookings.
+
+use axum::extract::State;
+use common::auth::Admin;
+use common::error::{ApiError, Problem};
+use common::http::openapi::{Failures, NotAdministrator};
+use common::http::wire::{Id, date};
+use common::http::{Json, Query};
+use common::page::Page;
+use orders::Orders;
+use orders::bookings::{BookingStatus, Filter};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Bookings;
+
+/// Which bookings: those that fit all that is said.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    status: Option<BookingStatus>,
+    /// Of this flight number.
+    #[param(example = "CJ101")]
+    flight_id: Option<String>,
+    /// That leave on this local day, `YYYY-MM-DD`.
+    #[param(value_type = Option<String>, format = Date, example = "2026-12-01")]
+    date: Option<String>,
+    /// Of this account.
+    user: Option<Id>,
+}
+
+impl Wanted {
+    fn filter(self) -> Result<Filter, ApiError> {
+        let flight_date = self.date.map(|text| date(&text, "date")).transpose()?;
+        Ok(Filter { status: self.status, flight_id: self.flight_id, flight_date, user_id: self.user.map(|id| id.0) })
+    }
+}
+
+/// List everybody's bookings, newest first: all of them, or a page of those that fit.
+#[utoipa::path(
+    get,
+    path = "/api/admin/bookings",
+    operation_id = "list_all_bookings",
+    tag = "bookings",
+    params(Wanted, Page),
+    responses(
+        (status = 200, description = "The bookings.", body = Bookings),
+        (status = 400, description = "A parameter makes no sense; `errors` names it.", body = Problem, content_type = "application/problem+json"),
+        NotAdministrator,
+        Failures,
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn list(
+    _: Admin,
+    State(orders): State<Orders>,
+    Query(wanted): Query<Wanted>,
+    page: Page,
+) -> Result<Json<Bookings>, ApiError> {
+    Ok(Json(orders.bookings(&wanted.filter()?, page).await?.into()))
+}

@@ -1,0 +1,23 @@
+//! Everybody's bookings: to look through, to find, to cancel.
+
+pub(crate) mod cancel;
+pub(crate) mod list;
+pub(crate) mod search;
+mod shape;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use shape::BookingShape;
+
+/// Bookings, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Bookings {
+    bookings: Vec<BookingShape>,
+}
+
+impl From<Vec<orders::bookings::Booking>> for Bookings {
+    fn from(bookings: Vec<orders::bookings::Booking>) -> Self {
+        Self { bookings: bookings.into_iter().map(BookingShape::from).collect() }
+    }
+}
