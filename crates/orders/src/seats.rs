@@ -51,9 +51,14 @@ impl Pool for Seats {
         Ok(taken.execute(connection).await?.rows_affected() == 1)
     }
 
+    /// Of a schedule that the original oversold, what comes back covers the surplus first. (The server assigns from
+    /// left to right: the seats by what was owed before.)
     async fn give_back(&self, connection: &mut MySqlConnection, quantity: i64) -> sqlx::Result<()> {
         sqlx::query!(
-            "update flight_schedules set available_seats = available_seats + ? where schedule_id = ?",
+            "update flight_schedules
+             set available_seats = available_seats + greatest(0, ? - oversold), oversold = greatest(0, oversold - ?)
+             where schedule_id = ?",
+            quantity,
             quantity,
             self.0
         )
