@@ -36,6 +36,13 @@ common::text_enum! {
     }
 }
 
+impl BookingStatus {
+    /// Whether its seats are sold.
+    pub(crate) fn is_sold(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Completed)
+    }
+}
+
 common::text_enum! {
     /// Why a booking was cancelled.
     pub enum CancelReason {

@@ -155,10 +155,13 @@ impl Change<'_> {
             }
             return Ok(());
         };
-        let verdict = if booking.total == self.payment.amount {
-            bookings::accept_payment(self.orders, tx, self.cause, booking).await?
-        } else {
+        let verdict = if booking.total != self.payment.amount {
             Verdict::TooLate
+        } else if booking.status.is_sold() && !self.is_paid_by_another(tx, booking).await? {
+            // The original sold it before it knew of money: this is that money.
+            Verdict::Accepted
+        } else {
+            bookings::accept_payment(self.orders, tx, self.cause, booking).await?
         };
         match verdict {
             Verdict::Accepted => Ok(()),
@@ -171,15 +174,25 @@ impl Change<'_> {
     async fn money_went(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
         match self.booking {
             Some(booking) if booking.status == BookingStatus::Confirmed => {
-                let others = store::lock_of_booking(tx, booking.booking_id).await?;
-                let still_paid = others
-                    .iter()
-                    .any(|p| p.payment_id != self.payment.payment_id && p.status.has_money() && !p.is_closed);
-                if still_paid { Ok(()) } else { bookings::cancel::reverse(tx, self.cause, booking).await }
+                if self.is_paid_by_another(tx, booking).await? {
+                    Ok(())
+                } else {
+                    bookings::cancel::reverse(tx, self.cause, booking).await
+                }
             }
             Some(_) => Ok(()),
             None => self.release_reservation(tx).await,
         }
+    }
+
+    /// Whether another payment pays for the booking.
+    async fn is_paid_by_another(
+        &self,
+        tx: &mut MySqlConnection,
+        booking: &bookings::store::Locked,
+    ) -> sqlx::Result<bool> {
+        let linked = store::lock_of_booking(tx, booking.booking_id).await?;
+        Ok(linked.iter().any(|p| p.payment_id != self.payment.payment_id && p.status.has_money() && !p.is_closed))
     }
 
     /// The card was declined: what was reserved for it is free at once.
