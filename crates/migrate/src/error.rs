@@ -28,6 +28,25 @@ pub enum Error {
         /// The lock's name.
         name: String,
     },
+    /// A database of somebody else.
+    #[error(
+        "this database is neither CloudJet's, nor the original's, nor empty, and nothing was changed:{}",
+        listed(differences)
+    )]
+    Foreign {
+        /// What isn't as the original has it.
+        differences: Vec<String>,
+    },
+    /// Rows are missing after they were copied, or there are too many.
+    #[error("{copied} of {total} rows of {table} were copied; does anybody write to the database?")]
+    NotCopied {
+        /// The table.
+        table: &'static str,
+        /// How many rows it has.
+        copied: i64,
+        /// How many it should have.
+        total: i64,
+    },
     /// A file of the past was edited.
     #[error("{file} was applied, and has been changed since: put it back as it was, and write a new migration")]
     Changed {
@@ -87,4 +106,9 @@ pub enum Error {
     /// sqlx could not provide the table it keeps the history in.
     #[error("the table of applied migrations can't be made")]
     History(#[from] sqlx::migrate::MigrateError),
+}
+
+fn listed(differences: &[String]) -> String {
+    let lines: Vec<_> = differences.iter().map(|difference| format!("\n  {difference}")).collect();
+    lines.concat()
 }

@@ -1,4 +1,5 @@
 //! Brings a database up to date: the schema, then the administrator's account, then, where asked for, demo data.
+//! The database of the system this one replaces is adopted on the way: see [`adoption`].
 //!
 //! A run may be cut off at any point, repeated at any time and started twice at once: the history knows what is
 //! done and what was begun, one named lock of the database lets one run work at a time, and accounts and demo data
@@ -8,10 +9,12 @@
 
 mod accounts;
 mod administrator;
+pub mod adoption;
 pub mod demo;
 mod error;
 pub mod history;
 mod lock;
+mod passwords;
 mod server;
 mod settings;
 mod step;
@@ -36,6 +39,8 @@ pub struct Plan {
     pub administrator: Option<Administrator>,
     /// Whether to load demo data.
     pub demo: bool,
+    /// Whether to hash passwords that are stored as plain text.
+    pub hash_plain_passwords: bool,
 }
 
 /// Brings the database that `database` names up to date with `migrator`, creating it if need be, and carries out
@@ -51,7 +56,10 @@ pub async fn run(
     let mut connection = server::connect(database).await?;
     let lock = lock::acquire(&mut connection, server::name(database), report).await?;
 
-    changed |= history::apply(&mut connection, migrator, report).await?;
+    changed |= adoption::or_history(&mut connection, migrator, report).await?;
+    if plan.hash_plain_passwords {
+        changed |= passwords::hash_waiting(&mut connection, report).await?;
+    }
     if plan.administrator.is_some() || plan.demo {
         let pool = db::pool_options().max_connections(1).connect_lazy_with(database.clone());
         if let Some(administrator) = &plan.administrator {
@@ -80,4 +88,17 @@ pub async fn status(database: &MySqlConnectOptions, migrator: &Migrator) -> Resu
     let status = history::status(&mut connection, migrator).await?;
     connection.close().await?;
     Ok(status)
+}
+
+/// Tells what a run would change in the rows of the original's database, and changes nothing.
+pub async fn rehearse(database: &MySqlConnectOptions, report: Reporter<'_>) -> Result<(), Error> {
+    let mut connection = server::connect(database).await?;
+    let preview = adoption::preview(&mut connection).await?;
+    connection.close().await?;
+    let adopts = preview.is_some();
+    if let Some(preview) = preview {
+        report(Step::Report(preview));
+    }
+    report(Step::Rehearsed { adopts });
+    Ok(())
 }

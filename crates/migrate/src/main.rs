@@ -1,12 +1,14 @@
 //! `migrate`: brings the database up to date. `migrate --help` has the settings, `migrations/README.md` the rules.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use common::clock::Clock;
 use common::config;
 use common::db::{self, MIGRATOR};
+use migrate::adoption::Report;
 use migrate::{Settings, Step, Task};
 
 /// Exit code of a process whose settings can't be used (`EX_USAGE`).
@@ -47,13 +49,37 @@ fn carry_out(settings: &Settings, task: &Task) -> Result<()> {
             let status = runtime.block_on(migrate::status(&database, &MIGRATOR))?;
             writeln!(io::stdout(), "{status}")?;
         }
-        Task::Run(plan) => {
-            // Nobody reading along is no reason to stop half-way.
-            let mut report = |step: Step| {
-                let _ = writeln!(io::stdout(), "{step}");
-            };
-            runtime.block_on(migrate::run(&database, &MIGRATOR, plan, &Clock::system(), &mut report))?;
+        Task::Rehearse => {
+            let mut told = None;
+            runtime.block_on(migrate::rehearse(&database, &mut |step| tell(step, &mut told)))?;
+            keep(told, settings)?;
         }
+        Task::Run(plan) => {
+            let mut told = None;
+            let mut report = |step| tell(step, &mut told);
+            let run = runtime.block_on(migrate::run(&database, &MIGRATOR, plan, &Clock::system(), &mut report));
+            keep(told, settings)?;
+            run?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody reading along is no reason to stop half-way.
+fn tell(step: Step, told: &mut Option<Report>) {
+    let _ = io::stdout().write_all(format!("{step}\n").as_bytes());
+    if let Step::Report(report) = step {
+        *told = Some(report);
+    }
+}
+
+/// Writes the report to the file that the settings name.
+fn keep(report: Option<Report>, settings: &Settings) -> Result<()> {
+    if let (Some(report), Some(path)) = (report, &settings.report_json) {
+        let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+        let mut file = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut file, &report).context("the report can't be written")?;
+        file.flush().context("the report can't be written")?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the environment and the command line ask for.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use clap::Parser;
 use common::config::{Database, Environment};
@@ -17,6 +18,7 @@ const SHORTEST_PASSWORD: usize = 8;
 /// the administrator's account. Run it as often as you like: what is done stays done.
 #[derive(Debug, Parser)]
 #[command(name = "migrate", version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Settings {
     /// The database.
     #[command(flatten)]
@@ -36,6 +38,15 @@ pub struct Settings {
     /// Only list which migrations are applied and which are not.
     #[arg(long, conflicts_with = "demo")]
     pub status: bool,
+    /// Only tell what adopting the database of the system that CloudJet replaces would change in its rows.
+    #[arg(long, conflicts_with_all = ["demo", "status", "hash_plain_passwords"])]
+    pub dry_run: bool,
+    /// Also hash passwords that the replaced system stored as plain text; until then they are refused at log-in.
+    #[arg(long, conflicts_with = "status")]
+    pub hash_plain_passwords: bool,
+    /// Also write what an adoption changes, or would change, to this file.
+    #[arg(long, value_name = "PATH")]
+    pub report_json: Option<PathBuf>,
 }
 
 /// Addresses are kept in lower case, as sign-up keeps them.
@@ -48,6 +59,8 @@ fn email(text: &str) -> Result<String, &'static str> {
 pub enum Task {
     /// List the migrations.
     Status,
+    /// Tell what an adoption would change.
+    Rehearse,
     /// Bring the database up to date.
     Run(Plan),
 }
@@ -71,6 +84,9 @@ impl Settings {
         if self.status {
             return Ok(Task::Status);
         }
+        if self.dry_run {
+            return Ok(Task::Rehearse);
+        }
         let production = self.environment == Environment::Production;
         let mut faults = Vec::new();
         if self.demo && production {
@@ -93,7 +109,10 @@ impl Settings {
             }
             (None, None) => None,
         };
-        if faults.is_empty() { Ok(Task::Run(Plan { administrator, demo: self.demo })) } else { Err(Faults(faults)) }
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        Ok(Task::Run(Plan { administrator, demo: self.demo, hash_plain_passwords: self.hash_plain_passwords }))
     }
 }
 
@@ -118,7 +137,7 @@ mod tests {
     #[test]
     fn an_administrator_needs_an_address_and_a_password() {
         let task = |pairs: &[(&str, &str)]| settings(pairs, &[]).unwrap().task();
-        assert!(matches!(task(&[]), Ok(Task::Run(Plan { administrator: None, demo: false }))));
+        assert!(matches!(task(&[]), Ok(Task::Run(Plan { administrator: None, demo: false, .. }))));
         let Ok(Task::Run(plan)) = task(&[("ADMIN_EMAIL", " Boss@CloudJet.com"), ("ADMIN_PASSWORD", "12345678")]) else {
             panic!("refused")
         };
@@ -138,6 +157,17 @@ mod tests {
 
         let development: Vec<_> = administrator.into_iter().chain([("CLOUDJET_ENV", "development")]).collect();
         assert!(matches!(settings(&development, &["--demo"]).unwrap().task(), Ok(Task::Run(Plan { demo: true, .. }))));
+    }
+
+    #[test]
+    fn a_rehearsal_is_nothing_else() {
+        let task = |arguments: &[&str]| settings(&[], arguments).map(|settings| settings.task());
+        assert!(matches!(task(&["--dry-run", "--report-json", "r.json"]), Ok(Ok(Task::Rehearse))));
+        for also in ["--demo", "--status", "--hash-plain-passwords"] {
+            assert!(task(&["--dry-run", also]).is_err(), "{also}");
+        }
+        let hashing = task(&["--hash-plain-passwords"]);
+        assert!(matches!(hashing, Ok(Ok(Task::Run(Plan { hash_plain_passwords: true, .. })))));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::adoption::Report;
 use crate::demo::Loaded;
 
 /// Is told what a run does.
@@ -37,6 +38,54 @@ pub enum Step {
     Ahead {
         /// How many.
         count: usize,
+    },
+    /// The original's tables are to be set aside, and somebody still uses them.
+    WaitingForOriginal,
+    /// The original's tables were set aside: nobody can write to them any more.
+    SetAside,
+    /// The original's rows are being looked through, which takes a while.
+    Examining,
+    /// The original's rows were looked through.
+    Examined {
+        /// How many fixes and remarks that gave.
+        fixes: usize,
+    },
+    /// Rows of a table were copied.
+    Copied {
+        /// The table.
+        table: &'static str,
+        /// How many are copied by now.
+        rows: i64,
+        /// How many there are.
+        of: i64,
+    },
+    /// Copied rows got what the original never kept: facts, claims, charges.
+    Completed {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        rows: u64,
+    },
+    /// What an adoption changes, or would change.
+    Report(Report),
+    /// The database is ours now.
+    Adopted,
+    /// A rehearsal came to its end, and changed nothing.
+    Rehearsed {
+        /// Whether the database is the original's.
+        adopts: bool,
+    },
+    /// Passwords that were stored as plain text were hashed.
+    HashedPasswords {
+        /// How many by now.
+        done: u64,
+        /// How many there were.
+        of: u64,
+    },
+    /// The password of an account is the one that the original's setup script gives everybody.
+    KnownPassword {
+        /// The account.
+        user_id: i64,
     },
     /// The administrator's account was created.
     CreatedAdministrator,
@@ -83,6 +132,22 @@ impl fmt::Display for Step {
                 f,
                 "the database is ahead: it has {count} newer migrations that this release doesn't know; they stay"
             ),
+            Self::WaitingForOriginal => {
+                f.write_str("waiting: somebody still uses the original's tables; are its services stopped?")
+            }
+            Self::SetAside => f.write_str("set the original's tables aside"),
+            Self::Examining => f.write_str("looking through the original's rows"),
+            Self::Examined { fixes } => write!(f, "looked through the original's rows: {fixes} findings"),
+            Self::Copied { table, rows, of } => write!(f, "copied {rows} of {of} rows of {table}"),
+            Self::Completed { what, rows } => write!(f, "completed {rows} {what}"),
+            Self::Report(report) => write!(f, "{report}"),
+            Self::Adopted => f.write_str("adopted: the database is CloudJet's now"),
+            Self::Rehearsed { adopts: true } => f.write_str("nothing was changed: this was a rehearsal"),
+            Self::Rehearsed { adopts: false } => f.write_str("nothing to adopt here; nothing was changed"),
+            Self::HashedPasswords { done, of } => write!(f, "hashed {done} of {of} plain-text passwords"),
+            Self::KnownPassword { user_id } => {
+                write!(f, "account {user_id} has the password of the original's setup script: change it now")
+            }
             Self::CreatedAdministrator => f.write_str("created the administrator's account"),
             Self::PromotedAdministrator => f.write_str("made the account of ADMIN_EMAIL an administrator"),
             Self::ReplacedPassword => f.write_str("replaced the administrator's password by ADMIN_PASSWORD"),

@@ -8,6 +8,7 @@ mod client;
 pub mod description;
 #[cfg(feature = "desk")]
 pub mod desk;
+pub mod original;
 pub mod seed;
 mod world;
 

@@ -10,7 +10,7 @@ use crate::support::{connect, execute, migrate, number, run, texts};
 fn plan(password: &str) -> Plan {
     Plan {
         administrator: Some(Administrator { email: "boss@cloudjet.com".to_owned(), password: password.into() }),
-        demo: false,
+        ..Plan::default()
     }
 }
 

@@ -81,6 +81,7 @@ async fn whatever_a_statement_makes_is_recognised(_: MySqlPoolOptions, database:
         "alter table t drop constraint unused_check",
         "alter table t drop foreign key unused_foreign",
     ] {
+        migrate_with(&database, &first(0)).await.unwrap();
         execute(&mut connection, "create table p (a int primary key)").await;
         execute(&mut connection, "create table unused (a int)").await;
         execute(
@@ -91,7 +92,6 @@ async fn whatever_a_statement_makes_is_recognised(_: MySqlPoolOptions, database:
         .await;
         let migrator = only(statement);
         let migration = migrator.iter().next().unwrap();
-        migrate_with(&database, &first(0)).await.unwrap();
         execute(&mut connection, statement).await;
         mark_begun(&mut connection, migration, &migration.checksum).await;
 
@@ -103,6 +103,7 @@ async fn whatever_a_statement_makes_is_recognised(_: MySqlPoolOptions, database:
 
 #[sqlx::test(migrations = false)]
 async fn a_refusal_does_not_become_a_success_by_repeating_it(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    migrate_with(&database, &first(0)).await.unwrap();
     let mut connection = connect(&database).await;
     execute(&mut connection, "create table t (b varchar(9))").await;
     let migrator = only("alter table t add column b int");
@@ -120,9 +121,9 @@ async fn what_was_begun_from_another_file_is_not_taken_for_this_one(
     _: MySqlPoolOptions,
     database: MySqlConnectOptions,
 ) {
+    migrate_with(&database, &first(0)).await.unwrap();
     let mut connection = connect(&database).await;
     execute(&mut connection, "create table t (b varchar(9))").await;
-    migrate_with(&database, &first(0)).await.unwrap();
     let migrator = only("alter table t add column b int");
     mark_begun(&mut connection, migrator.iter().next().unwrap(), b"another").await;
 
@@ -139,6 +140,7 @@ async fn what_was_begun_from_another_file_is_not_taken_for_this_one(
 
 #[sqlx::test(migrations = false)]
 async fn a_change_of_rows_happens_with_its_mark_or_not_at_all(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    migrate_with(&database, &first(0)).await.unwrap();
     let mut connection = connect(&database).await;
     execute(&mut connection, "create table t (a int primary key)").await;
     execute(&mut connection, "insert into t values (1)").await;

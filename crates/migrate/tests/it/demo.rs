@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use crate::support::{another, connect, drop_database, execute, number, run, texts};
 
-const DEMO: Plan = Plan { administrator: None, demo: true };
+const DEMO: Plan = Plan { administrator: None, demo: true, hash_plain_passwords: false };
 
 /// Half past midnight in Seoul, while it is still the day before in UTC.
 fn midnight() -> Clock {

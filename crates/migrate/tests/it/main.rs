@@ -1,9 +1,9 @@
 //! Migrating real databases, each test its own on the server of `DATABASE_URL`.
 
 mod administrator;
+mod adoption;
 mod cut_off;
 mod demo;
-mod original;
 mod program;
 mod rules;
 mod runs;

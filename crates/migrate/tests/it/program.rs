@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::support::{another, connect, drop_database, migrate, number, shape};
 
 /// The program with the settings for `database` and nothing else from this process.
-fn program(database: &MySqlConnectOptions, settings: &[(&str, &str)]) -> Command {
+pub(crate) fn program(database: &MySqlConnectOptions, settings: &[(&str, &str)]) -> Command {
     let url = database.to_url_lossy();
     let mut command = Command::new(env!("CARGO_BIN_EXE_migrate"));
     command
