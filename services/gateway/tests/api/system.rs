@@ -120,9 +120,25 @@ impl Browser<'_> {
             "name": "김하늘", "email": email, "password": "secret1", "phone": "010-1234-5678", "birthDate": "1990-02-03",
         });
         assert_eq!(self.post("/api/auth/signup", &person).await.expect(201)["success"], true);
-        let session = self.post("/api/auth/login", &json!({ "email": email, "password": "secret1" })).await.expect(200);
+        self.log_in_as(email, "secret1").await
+    }
+
+    /// Logs somebody in who has an account.
+    pub(crate) async fn log_in_as(&mut self, email: &str, password: &str) -> Value {
+        let session = self.post("/api/auth/login", &json!({ "email": email, "password": password })).await.expect(200);
         self.token = session["token"].as_str().map(str::to_owned);
         session["user"].clone()
+    }
+
+    /// Tries to log in, and is refused.
+    pub(crate) async fn is_refused(&self, email: &str, password: &str) {
+        let refused = self.post("/api/auth/login", &json!({ "email": email, "password": password })).await.expect(401);
+        assert_eq!(refused["code"], "wrong-credentials", "{email}");
+    }
+
+    /// Has a session from before.
+    pub(crate) fn has_token(&mut self, token: &str) {
+        self.token = Some(token.to_owned());
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
