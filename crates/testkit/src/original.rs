@@ -128,7 +128,7 @@ pub async fn create_used(connection: &mut MySqlConnection, day: NaiveDate) {
         r#"insert into flights values
                ('CJ101', 'CloudJet', 'ICN', 'NRT', '06:30', '09:15', '2시간 45분', 'Boeing 737-800', 320000, 180, 1),
                ('CJ900', null, 'ICN', 'LAX', '25:30', '06:30', '11시간', '<script>alert(1)</script>Jet', -5, null, null),
-               ('CJ999', 'CloudJet', 'ICN', 'ICN', '10:00', '11:00', '1시간', 'Boeing 737-800', 50000, 180, 1),
+               ('CJ999', 'CloudJet', 'ICN', 'ICN', '10:00', '11:00', '1시간', 'Boeing 737-800', 50000, 0, 1),
                ('X"><b>', 'CloudJet', 'ICN', 'NRT', '12:00', '14:45', '2시간 45분', 'Airbus A320', 320000, 180, 1)"#,
         &format!(
             r#"insert into flight_schedules (flight_id, flight_date, current_price, available_seats, status) values

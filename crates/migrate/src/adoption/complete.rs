@@ -114,7 +114,7 @@ async fn complete_payments(connection: &mut MySqlConnection) -> sqlx::Result<u64
     let completed = sqlx::query(
         "update payments p
          left join _adoption_fixes f on f.table_name = 'payments' and f.column_name = 'booking_id'
-              and f.row_id = p.payment_id and not f.is_change
+              and f.row_id = p.payment_id and f.rule = 'paid-without-booking'
          set p.paid_at = if(p.status = 'PAID' and f.fix_id is null, p.updated_at, null),
              p.linked_by = if(p.booking_id is null, null, 'BOOKING'),
              p.updated_at = p.updated_at

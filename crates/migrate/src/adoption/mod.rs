@@ -37,7 +37,7 @@ pub(crate) async fn or_history(
     match original::recognise(connection).await? {
         Found::Ours => history::apply(connection, migrator, report).await,
         Found::Original => {
-            original::check(connection, "").await?;
+            original::check(connection).await?;
             ledger::open(connection).await?;
             copy::set_aside(connection, report).await?;
             adopt(connection, migrator, report).await
@@ -52,7 +52,7 @@ pub(crate) async fn preview(connection: &mut MySqlConnection) -> Result<Option<R
     match original::recognise(connection).await? {
         Found::Ours | Found::Leftovers => Ok(None),
         Found::Original => {
-            original::check(connection, "").await?;
+            original::check(connection).await?;
             planned(connection, "").await.map(Some)
         }
         Found::SetAside => planned(connection, ASIDE).await.map(Some),
@@ -68,7 +68,6 @@ async fn planned(connection: &mut MySqlConnection, prefix: &'static str) -> Resu
 async fn adopt(connection: &mut MySqlConnection, migrator: &Migrator, report: Reporter<'_>) -> Result<bool, Error> {
     if !ledger::is_written(connection).await? {
         report(Step::Examining);
-        original::check(connection, ASIDE).await?;
         let fixes = repairs::all(&mut Source::new(connection, ASIDE)).await?;
         ledger::write(connection, &fixes).await?;
         report(Step::Examined { fixes: fixes.len() });

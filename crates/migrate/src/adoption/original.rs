@@ -284,21 +284,20 @@ fn differences(shape: &Shape) -> Vec<String> {
 
 /// Refuses what could not be adopted whole: rows that break a promise of the original's own keys, and what others
 /// have tied to its tables, which would be lost.
-pub(super) async fn check(connection: &mut MySqlConnection, prefix: &str) -> Result<(), Error> {
+pub(super) async fn check(connection: &mut MySqlConnection) -> Result<(), Error> {
     let mut differences = Vec::new();
     let mut ask = async |sql: String| -> sqlx::Result<Vec<String>> {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *connection).await
     };
     for (table, column, other) in REFERENCES {
-        let (table, other_key) = (format!("{prefix}{table}"), named(other).key);
+        let other_key = named(other).key;
         let orphans = ask(format!(
-            "select cast(count(*) as char) from {table} t left join {prefix}{other} o on o.{other_key} = t.{column}
+            "select cast(count(*) as char) from {table} t left join {other} o on o.{other_key} = t.{column}
              where t.{column} is not null and o.{other_key} is null having count(*) > 0"
         ));
         differences.extend(orphans.await?.iter().map(|n| format!("{n} rows of {table} have a {column} of no {other}")));
     }
     for (table, expression) in UNIQUE {
-        let table = format!("{prefix}{table}");
         let twice = ask(format!(
             "select cast(count(*) as char) from (select 1 from {table} where {expression} is not null
                                                   group by {expression} having count(*) > 1) d having count(*) > 0"
@@ -306,7 +305,7 @@ pub(super) async fn check(connection: &mut MySqlConnection, prefix: &str) -> Res
         let column = expression.trim_end_matches(" collate utf8mb4_unicode_ci");
         differences.extend(twice.await?.iter().map(|n| format!("{n} values of {column} in {table} are not unique")));
     }
-    let is_originals = |name: &str| TABLES.iter().any(|table| format!("{prefix}{}", table.name) == name);
+    let is_originals = |name: &str| TABLES.iter().any(|table| table.name == name);
     let triggers =
         ask("select event_object_table from information_schema.triggers where trigger_schema = database()".to_owned());
     let watched = triggers.await?;

@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[FREE, OVERSOLD];
 pub(super) async fn find(source: &mut Source<'_>) -> sqlx::Result<Vec<Fix>> {
     let rows: Vec<(i64, i64, i64)> = source
         .read(&format!(
-            "select s.schedule_id, s.available_seats, cast(coalesce(f.total_seats, 180) - coalesce(sold.seats, 0) as signed)
+            "select s.schedule_id, s.available_seats, cast(if(f.total_seats >= 1, f.total_seats, 180) - coalesce(sold.seats, 0) as signed)
              from {{flight_schedules}} s
              join {{flights}} f on f.flight_id = s.flight_id
              left join (select b.schedule_id, count(*) as seats

@@ -1,5 +1,5 @@
-//! Columns that the original let be null, or that hold no value of their list, get what they are by default. Only a
-//! discount without a status gets `INACTIVE`: the original never applied one.
+//! Columns that the original let be null, or that hold no value of their list, get what they are by default; so does
+//! an aircraft without seats. Only a discount without a status gets `INACTIVE`: the original never applied one.
 
 use super::Source;
 use crate::adoption::fix::{Fix, Rule};
@@ -14,7 +14,7 @@ const DEFAULTS: [(&str, &str, &str, &str); 16] = [
     ("users", "created_at", "created_at is null", EPOCH),
     ("users", "updated_at", "updated_at is null", EPOCH),
     ("flights", "airline", "airline is null", "CloudJet"),
-    ("flights", "total_seats", "total_seats is null", "180"),
+    ("flights", "total_seats", "total_seats is null or total_seats < 1", "180"),
     ("flights", "is_active", "is_active is null", "1"),
     ("flight_schedules", "status", "status is null or status = ''", "ACTIVE"),
     ("flight_schedules", "created_at", "created_at is null", EPOCH),

@@ -16,6 +16,10 @@ const OPEN: Rule = Rule {
     name: "paid-without-booking",
     says: "PAID, and several bookings may be what for: nothing is given back by itself; attach it, or give it back",
 };
+const UNBOOKED: Rule = Rule {
+    name: "paid-unbooked",
+    says: "PAID, and no booking is left that it can be for: where it has a receipt, the payment service gives it back",
+};
 const NO_RECEIPT: Rule =
     Rule { name: "paid-without-receipt", says: "PAID without a receipt: a refund must be made by hand" };
 const FAILED: Rule =
@@ -24,7 +28,7 @@ const KEPT: Rule =
     Rule { name: "paid-and-cancelled", says: "PAID for a booking that was cancelled: the original gave nothing back" };
 const NO_AMOUNT: Rule =
     Rule { name: "paid-nothing", says: "PAID over nothing or less: there is no money to give back" };
-pub(super) const RULES: &[Rule] = &[TIED, OPEN, NO_RECEIPT, FAILED, KEPT, NO_AMOUNT];
+pub(super) const RULES: &[Rule] = &[TIED, OPEN, UNBOOKED, NO_RECEIPT, FAILED, KEPT, NO_AMOUNT];
 
 #[derive(sqlx::FromRow)]
 struct Payment {
@@ -97,6 +101,7 @@ pub(super) async fn find(source: &mut Source<'_>) -> sqlx::Result<Vec<Fix>> {
             Match::Several(guess) => {
                 fixes.push(TIED.fix(row("booking_id"), None, Some(guess.id.to_string())));
             }
+            Match::One(_) | Match::None if is_paid => fixes.push(remark(UNBOOKED, "booking_id")),
             Match::One(_) | Match::None => {}
         }
     }
