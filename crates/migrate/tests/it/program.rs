@@ -112,6 +112,31 @@ async fn production_has_no_default_and_no_demo(_: MySqlPoolOptions, database: My
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_rehearsal_tells_people_and_programs_what_would_change(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let day = chrono::NaiveDate::from_ymd_opt(2099, 12, 1).unwrap();
+    testkit::original::create_used(&mut connect(&database).await, day).await;
+    let path = format!("{}/{}.json", env!("CARGO_TARGET_TMPDIR"), uuid::Uuid::new_v4().simple());
+    let mut command = program(&database, &[]);
+    command.args(["--dry-run", "--report-json", &path]);
+    let (code, told, error) = output(command).await;
+    assert_eq!(code, Some(0), "{error}");
+    assert!(told.contains("  passengers 3, seat_number: 6D -> nothing\n"), "{told}");
+    assert!(told.ends_with("nothing was changed: this was a rehearsal\n"), "{told}");
+
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(report["plain_passwords"], 2);
+    let lines = report["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), told.lines().filter(|line| line.starts_with("  ")).count());
+    let sold_twice = lines.iter().find(|line| line["rule"] == "seat-sold-twice").unwrap();
+    assert_eq!((&sold_twice["row"], &sold_twice["old"], &sold_twice["new"]), (&"3".into(), &"6D".into(), &().into()));
+
+    let (code, told, _) = output(program(&database, &[])).await;
+    assert_eq!(code, Some(0));
+    assert!(told.contains("adopted: the database is CloudJet's now"), "{told}");
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_database_that_is_not_there_is_named(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let (code, _, error) = output(program(&database, &[("DB_PORT", "1"), ("DB_PASSWORD", "hush-hush")])).await;
     assert_eq!(code, Some(1));
