@@ -15,6 +15,8 @@ use crate::config::{self, Http, Telemetry};
 use crate::error::Chain;
 use crate::health::{self, Dependencies};
 use crate::http::{self, Envelope, Limits, Server, Work};
+use crate::metrics::Registry;
+use crate::reference::{self, Reference};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
 
@@ -47,8 +49,8 @@ pub trait Service: Sized {
     /// The description of its API.
     fn openapi() -> utoipa::openapi::OpenApi;
 
-    /// Builds the service. Nothing it depends on has to answer yet.
-    fn build(settings: Self::Settings) -> Result<Running, StartError>;
+    /// Builds the service, which declares in `metrics` what it counts. Nothing it depends on has to answer yet.
+    fn build(settings: Self::Settings, metrics: &Registry) -> Result<Running, StartError>;
 }
 
 /// A built service.
@@ -88,8 +90,13 @@ pub fn run<S: Service>() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "this is where the process reads its arguments")]
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|a| a == "--openapi") {
-        let text = S::openapi().to_pretty_json().unwrap_or_default();
-        return if writeln!(std::io::stdout(), "{text}").is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return print(&S::openapi().to_pretty_json().unwrap_or_default());
+    }
+    if arguments.iter().any(|a| a == "--reference") {
+        return match describe::<S>() {
+            Ok(reference) => print(&reference.to_json()),
+            Err(error) => fail::<S>(&*error),
+        };
     }
     let settings = match config::load::<S::Settings>(&arguments, &config::environment()) {
         Ok(settings) => settings,
@@ -99,24 +106,39 @@ pub fn run<S: Service>() -> ExitCode {
         }
     };
     let threads = S::shared(&settings).0.worker_threads;
-    let served = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.into())
-        .enable_all()
-        .build()
-        .map_err(StartError::from)
-        .and_then(|runtime| {
-            let served = runtime.block_on(serve::<S>(settings));
-            // Nobody waits for work that was given up.
-            runtime.shutdown_background();
-            served
-        });
+    let served = runtime(threads).and_then(|runtime| {
+        let served = runtime.block_on(serve::<S>(settings));
+        // Nobody waits for work that was given up.
+        runtime.shutdown_background();
+        served
+    });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}: {}", S::NAME, Chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => fail::<S>(&*error),
     }
+}
+
+fn runtime(threads: u16) -> Result<tokio::runtime::Runtime, StartError> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(threads.into()).enable_all().build()?)
+}
+
+fn print(text: &str) -> ExitCode {
+    if writeln!(std::io::stdout(), "{text}").is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn fail<S: Service>(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}: {}", S::NAME, Chain(error));
+    ExitCode::FAILURE
+}
+
+/// What the service can be told and what it counts. To know the latter it is built, with settings that lead nowhere.
+fn describe<S: Service>() -> Result<Reference, StartError> {
+    let settings = config::load::<S::Settings>(&[], &reference::any_environment::<S::Settings>())?;
+    let metrics = Registry::of_process(S::NAME)?;
+    let runtime = runtime(1)?;
+    let _context = runtime.enter();
+    S::build(settings, &metrics)?;
+    Ok(Reference { service: S::NAME, settings: reference::settings::<S::Settings>(), metrics: metrics.declared() })
 }
 
 /// Serves until asked to stop, and then in the order in which nobody is dropped: first readiness goes, then new
@@ -133,7 +155,8 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let envelope = Envelope { service: S::NAME, timeout: S::TIMEOUT, trusted_proxy_hops: http.trusted_proxy_hops };
     let (cors, limits, delay) = (http::cors::layer(http), Limits::of(http), http.shutdown_delay());
 
-    let running = S::build(settings)?;
+    let metrics = Registry::of_process(S::NAME)?;
+    let running = S::build(settings, &metrics)?;
     let (public, internal) = (bind(port).await?, bind(internal_port).await?);
     let requests = Work::at_most(limits.requests);
     let router = http::wrap(requests.count(running.router), envelope);

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use common::clock::Clock;
 use common::config;
 use common::db::{self, MIGRATOR};
+use common::reference::{self, Reference};
 use migrate::adoption::Report;
 use migrate::{Settings, Step, Task};
 
@@ -17,6 +18,15 @@ const USAGE: u8 = 64;
 fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "this is where the process reads its arguments")]
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "--reference") {
+        let reference =
+            Reference { service: "migrate", settings: reference::settings::<Settings>(), metrics: Vec::new() };
+        return if writeln!(io::stdout(), "{}", reference.to_json()).is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    }
     let settings = match config::load::<Settings>(&arguments, &config::environment()) {
         Ok(settings) => settings,
         Err(error) => {

@@ -24,6 +24,7 @@ use common::clock::Clock;
 use common::config::{Http, Telemetry};
 use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
+use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use common::{db, jobs};
 use orders::Orders;
@@ -111,7 +112,7 @@ impl Service for Administration {
         api().into_openapi()
     }
 
-    fn build(settings: Settings) -> Result<Running, StartError> {
+    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?;

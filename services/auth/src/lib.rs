@@ -22,6 +22,7 @@ use common::config::{Http, Telemetry};
 use common::db;
 use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
+use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use sqlx::MySqlPool;
 use utoipa::OpenApi;
@@ -104,7 +105,7 @@ impl Service for Auth {
         api().into_openapi()
     }
 
-    fn build(settings: Settings) -> Result<Running, StartError> {
+    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
         let db = db::pool(&settings.database);

@@ -20,6 +20,7 @@ use common::config::{Http, Telemetry};
 use common::db;
 use common::health::Dependencies;
 use common::http::openapi;
+use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -86,7 +87,7 @@ impl Service for Flight {
         api().into_openapi()
     }
 
-    fn build(settings: Settings) -> Result<Running, StartError> {
+    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
         let app = App {
             db: db::pool(&settings.database),
             cache: Cache::new(&settings.redis)?,

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use common::config::{Http, Telemetry};
+use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 
@@ -47,7 +48,7 @@ impl Service for Gateway {
         OpenApiBuilder::new().info(Info::new("CloudJet gateway", env!("CARGO_PKG_VERSION"))).build()
     }
 
-    fn build(settings: Settings) -> Result<Running, StartError> {
+    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
         Ok(Running { router: routes::router(&settings), ..Running::default() })
     }
 }
