@@ -17,7 +17,7 @@ use tracing::{Instrument, Span, debug, field, info_span};
 use crate::answer::Answer;
 use crate::config::is_loopback;
 use crate::token::Token;
-use crate::{Config, ConfigError, Error, Receipt, ReceiptId};
+use crate::{Config, ConfigError, Error, Receipt, ReceiptId, trace};
 
 /// A client of the provider's REST API. Clones share connections and the access token.
 #[derive(Clone)]
@@ -179,6 +179,10 @@ impl Client {
     async fn perform(&self, call: &Call, patience: Duration) -> Result<Value, Error> {
         let span = info_span!(
             "bootpay",
+            otel.kind = "client",
+            otel.name = format!("{} {}", call.method, call.template),
+            otel.status_code = field::Empty,
+            server.address = self.shared.base.host_str(),
             http.request.method = %call.method,
             url.template = call.template,
             http.response.status_code = field::Empty,
@@ -219,7 +223,8 @@ impl Client {
 
     /// One request and its answer, with its line in the log: never a body, an id or a secret.
     async fn exchange(&self, call: &Call, token: Option<&Token>, deadline: Instant) -> Result<Value, Error> {
-        let mut request = self.shared.http.request(call.method.clone(), call.url(&self.shared.base)?);
+        let url = call.url(&self.shared.base)?;
+        let mut request = self.shared.http.request(call.method.clone(), url).headers(trace::headers());
         if let Some(token) = token {
             request = request.bearer_auth(token.value.expose_secret());
         }
@@ -235,7 +240,11 @@ impl Client {
 
         let status = answer.as_ref().ok().map(Answer::status);
         let outcome = answer.and_then(Answer::into_json);
-        Span::current().record("http.response.status_code", status);
+        let span = Span::current();
+        span.record("http.response.status_code", status);
+        if status.is_none_or(|status| status >= 500) {
+            span.record("otel.status_code", "ERROR");
+        }
         debug!(
             method = %call.method,
             path = call.template,

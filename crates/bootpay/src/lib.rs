@@ -24,6 +24,7 @@ pub mod signature;
 pub mod simulator;
 mod status;
 mod token;
+mod trace;
 
 pub use client::{Cancel, Client};
 pub use config::{Config, ConfigError};

@@ -19,9 +19,23 @@ use redis::{AsyncCommands, IntoConnectionInfo, RedisResult, Script};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::{Instrument, field};
 use uuid::Uuid;
 
 use crate::config::Redis;
+use crate::metrics::Registry;
+
+crate::metrics! {
+    /// What is counted about the cache.
+    struct Metrics {
+        /// Reads, by kind of key and outcome: hit, miss, or away (the cache couldn't be asked).
+        reads: IntCounterVec = "cloudjet_cache_reads_total" by ["kind", "outcome"],
+        /// Operations that failed. After a failure the cache is left alone for a second.
+        failures: IntCounterVec = "cloudjet_cache_failures_total" by ["operation"],
+        /// Seconds an operation took.
+        duration: HistogramVec = "cloudjet_cache_operation_duration_seconds" by ["operation"],
+    }
+}
 
 /// How long the cache is left alone after it failed.
 const REST: Duration = Duration::from_secs(1);
@@ -40,6 +54,7 @@ pub struct Cache {
     rests_until: Arc<AtomicI64>,
     /// Keys that are still to be forgotten.
     owed: Arc<Mutex<BTreeSet<String>>>,
+    metrics: Option<Metrics>,
 }
 
 /// The right to store a key's value if it wasn't forgotten since it was read.
@@ -82,7 +97,16 @@ impl Cache {
             started: Instant::now(),
             rests_until: Arc::default(),
             owed: Arc::default(),
+            metrics: None,
         }
+    }
+
+    /// The same cache, counting in `registry` what is done with it.
+    ///
+    /// # Errors
+    /// When another cache counts there.
+    pub fn measured(self, registry: &Registry) -> Result<Self, crate::metrics::Error> {
+        Ok(Self { metrics: Some(Metrics::new(registry)?), ..self })
     }
 
     /// The same cache with `prefix` before every key, so that tests running side by side don't meet.
@@ -94,13 +118,22 @@ impl Cache {
 
     /// The value of `key` if there is one that can be read, and the ticket to store one if there isn't.
     pub async fn read<T: DeserializeOwned>(&self, key: &str) -> (Option<T>, Option<Ticket>) {
-        let key = format!("{}{key}", self.prefix);
+        let (kind, key) = (kind(key), format!("{}{key}", self.prefix));
+        let count = |outcome| {
+            if let Some(metrics) = &self.metrics {
+                metrics.reads.with_label_values(&[kind, outcome]).inc();
+            }
+        };
         let read = async |mut connection: ConnectionManager| {
             connection.mget::<_, (Option<Vec<u8>>, Option<String>)>(&[&key, &generation_key(&key)]).await
         };
-        let Some((bytes, generation)) = self.attempt("read", read).await else { return (None, None) };
+        let Some((bytes, generation)) = self.attempt("read", read).await else {
+            count("away");
+            return (None, None);
+        };
         // Whatever stands there that isn't ours is a miss.
-        let value = bytes.and_then(|b| serde_json::from_slice(&b).ok());
+        let value: Option<T> = bytes.and_then(|b| serde_json::from_slice(&b).ok());
+        count(if value.is_some() { "hit" } else { "miss" });
         (value, Some(Ticket { key, generation }))
     }
 
@@ -245,12 +278,29 @@ impl Cache {
         if elapsed() < self.rests_until.load(Ordering::Relaxed) {
             return None;
         }
-        match ask(connection).await {
+        let span = tracing::info_span!(
+            "redis",
+            otel.name = format!("redis {what}"),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            db.system.name = "redis",
+            db.operation.name = what,
+        );
+        let asked = Instant::now();
+        let answer = ask(connection).instrument(span.clone()).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.duration.with_label_values(&[what]).observe(asked.elapsed().as_secs_f64());
+            if answer.is_err() {
+                metrics.failures.with_label_values(&[what]).inc();
+            }
+        }
+        match answer {
             Ok(answer) => Some(answer),
             Err(error) => {
+                span.record("otel.status_code", "ERROR");
                 self.rests_until
                     .store(elapsed() + i64::try_from(REST.as_millis()).unwrap_or_default(), Ordering::Relaxed);
-                tracing::warn!(what, %error, "cache failed, going on without it");
+                tracing::warn!(what, %error, "Redis failed, going on without it");
                 None
             }
         }
@@ -273,6 +323,11 @@ pub enum Condition {
     Degraded,
     /// None is configured.
     Absent,
+}
+
+/// What sort of thing a key is of: its first word.
+fn kind(key: &str) -> &str {
+    key.split(':').next().unwrap_or_default()
 }
 
 /// Where a key's generation stands: the braces put it into the key's own hash slot.

@@ -137,6 +137,30 @@ pub enum LogFormat {
     Human,
 }
 
+/// Which requests are traced, by the names OpenTelemetry has for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TracesSampler {
+    /// All.
+    #[value(name = "always_on")]
+    AlwaysOn,
+    /// None.
+    #[value(name = "always_off")]
+    AlwaysOff,
+    /// A share of them.
+    #[value(name = "traceidratio")]
+    TraceIdRatio,
+    /// Those whose caller traces them, and all that begin here.
+    #[default]
+    #[value(name = "parentbased_always_on")]
+    ParentBasedAlwaysOn,
+    /// Those whose caller traces them.
+    #[value(name = "parentbased_always_off")]
+    ParentBasedAlwaysOff,
+    /// Those whose caller traces them, and a share of those that begin here.
+    #[value(name = "parentbased_traceidratio")]
+    ParentBasedTraceIdRatio,
+}
+
 /// What a service tells about itself, and to whom.
 #[derive(Args, Clone, Debug)]
 pub struct Telemetry {
@@ -149,6 +173,16 @@ pub struct Telemetry {
     /// Where to send traces (OTLP over gRPC, with its scheme: http://otel-collector:4317); unset: nowhere.
     #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// Which requests are traced.
+    #[arg(long = "traces-sampler", env = "OTEL_TRACES_SAMPLER", value_enum, default_value_t, value_name = "SAMPLER")]
+    pub traces_sampler: TracesSampler,
+    /// The share that is traced where the sampler wants one, from 0 to 1.
+    #[arg(long = "traces-sampler-arg", env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_parser = share, value_name = "SHARE")]
+    pub traces_sampler_arg: f64,
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("must be a number from 0 to 1")
 }
 
 /// The key that signs sessions; the same in all services.

@@ -40,6 +40,8 @@ pub fn pool(settings: &Database) -> MySqlPool {
 pub fn pool_options() -> MySqlPoolOptions {
     MySqlPoolOptions::new()
         .acquire_timeout(Duration::from_secs(3))
+        // Nobody hears it but crate::pool, which measures it.
+        .acquire_time_level(log::LevelFilter::Debug)
         .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(prepare(connection)))
         .before_acquire(|connection, rest| {

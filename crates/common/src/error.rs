@@ -222,16 +222,58 @@ impl StdError for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
+        crate::pool::tell(&error);
         if crate::db::is_outage(&error) { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 
-/// Writes an error and all its sources on one line: `a: b: c`.
+/// Writes an error and all its sources on one line: `a: b: c`. What the database refused is told by its number and
+/// constraint, because its own words quote values, and those may be somebody's.
 pub struct Chain<'e>(pub &'e (dyn StdError + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        std::iter::successors(self.0.source(), |&e| e.source()).try_for_each(|e| write!(f, ": {e}"))
+        for (i, error) in std::iter::successors(Some(self.0), |&e| e.source()).enumerate() {
+            f.write_str(if i == 0 { "" } else { ": " })?;
+            match error.downcast_ref::<sqlx::Error>() {
+                Some(refused @ sqlx::Error::Database(_)) => {
+                    let constraint = crate::db::violated_constraint(refused).unwrap_or("-");
+                    return write!(
+                        f,
+                        "database error {}, {constraint}",
+                        crate::db::number(refused).unwrap_or_default()
+                    );
+                }
+                _ => write!(f, "{error}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+
+    use super::*;
+
+    #[sqlx::test(migrations = false)]
+    async fn what_the_database_refused_is_told_without_the_value(
+        pool: MySqlPoolOptions,
+        database: MySqlConnectOptions,
+    ) {
+        let db = pool.connect_with(database).await.unwrap();
+        let unique = "create table people (email varchar(50) not null, constraint uq_people_email unique (email))";
+        sqlx::query(unique).execute(&db).await.unwrap();
+        let insert = || sqlx::query("insert into people values (?)").bind("kim@example.com").execute(&db);
+        insert().await.unwrap();
+        let error = ApiError::from(insert().await.unwrap_err());
+        assert_eq!(Chain(&error).to_string(), "internal: database error 1062, uq_people_email");
+    }
+
+    #[test]
+    fn any_other_error_is_told_with_all_its_causes() {
+        let io = std::io::Error::other("the cable was cut");
+        assert_eq!(Chain(&ApiError::unavailable(io)).to_string(), "unavailable: the cable was cut");
     }
 }

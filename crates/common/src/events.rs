@@ -1,6 +1,8 @@
 //! History: every change of a booking, payment, refund, flight, schedule, discount or role appends a row to `events`,
 //! in the transaction that makes the change. Rows are never changed or deleted.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{MySqlConnection, QueryBuilder};
@@ -73,19 +75,16 @@ impl Cause {
     }
 }
 
-/// One of many things that changed alike: its id, what it was, what it is.
-pub type Change = (i64, Value, Value);
-
 /// How many events one statement appends: each number is a prepared statement of its own.
 const AT_ONCE: usize = 16;
 
-/// Appends an event for each of `changes`, as [`record`] does, in fewer statements.
+/// Appends an event for each of `changes` (its id, what it was, what it is), as [`record`] does, in fewer statements.
 pub async fn record_all(
     connection: &mut MySqlConnection,
     cause: &Cause,
     subject: Subject,
     action: &'static str,
-    changes: &[Change],
+    changes: &[(i64, Value, Value)],
 ) -> sqlx::Result<()> {
     for changes in changes.chunks(AT_ONCE) {
         let mut insert = QueryBuilder::new(
@@ -106,6 +105,39 @@ pub async fn record_all(
     Ok(())
 }
 
+/// A change that was recorded.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What was changed.
+    pub subject: Subject,
+    /// Which one.
+    pub id: String,
+    /// How: a past-tense word.
+    pub action: &'static str,
+    /// What it was before.
+    pub old: Value,
+    /// What it is now.
+    pub new: Value,
+}
+
+tokio::task_local! {
+    /// What the transaction under way in this task has recorded.
+    static RECORDED: RefCell<Vec<Change>>;
+}
+
+/// Runs a transaction and answers, beside its result, with the changes it recorded: for those who count and tell of
+/// changes, which they must not before the commit. A transaction that fails has changed nothing; one that succeeds
+/// without a commit has to [take back](take_back) what it recorded.
+pub async fn collect<T, E>(transaction: impl Future<Output = Result<T, E>>) -> Result<(T, Vec<Change>), E> {
+    let run = async { Ok((transaction.await?, RECORDED.with(RefCell::take))) };
+    RECORDED.scope(RefCell::default(), run).await
+}
+
+/// Takes back what was recorded, because the transaction is rolled back though nothing failed.
+pub fn take_back() {
+    let _ = RECORDED.try_with(RefCell::take);
+}
+
 /// Appends an event: `subject` number `id` changed by `action` (a past-tense word such as `confirmed`), from `old`
 /// to `new`.
 pub async fn record(
@@ -117,7 +149,8 @@ pub async fn record(
     old: &(impl Serialize + Sync),
     new: &(impl Serialize + Sync),
 ) -> sqlx::Result<()> {
-    let detail = json!({ "old": old, "new": new }).to_string();
+    let change = Change { subject, id: id.to_string(), action, old: json!(old), new: json!(new) };
+    let detail = json!({ "old": change.old, "new": change.new }).to_string();
     // No macro: crates/migrate needs this crate before there is a database that a macro could ask.
     sqlx::query(
         "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail)
@@ -128,10 +161,11 @@ pub async fn record(
     .bind(cause.user_id)
     .bind(cause.request_id.as_deref())
     .bind(subject)
-    .bind(id.to_string())
+    .bind(&change.id)
     .bind(action)
     .bind(detail)
     .execute(connection)
     .await?;
+    let _ = RECORDED.try_with(|recorded| recorded.borrow_mut().push(change));
     Ok(())
 }

@@ -6,31 +6,88 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::error::Chain;
+use crate::pool;
 
-/// Calls `work` every `pause`, and again at once while it says there was something to do, until `stop`.
+crate::metrics! {
+    /// What is counted about jobs.
+    pub struct Metrics {
+        /// Rounds of a job: worked, idle (there was nothing to do) or failed.
+        runs: IntCounterVec = "cloudjet_job_runs_total" by ["job", "outcome"],
+        /// Seconds a round of a job took.
+        duration: HistogramVec = "cloudjet_job_duration_seconds" by ["job"],
+    }
+}
+
+/// What a job is started with.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// Tells it to stop.
+    pub stop: CancellationToken,
+    /// Where its rounds are counted.
+    pub metrics: Metrics,
+}
+
+/// Calls `work` every `pause`, and again at once while it says there was something to do, until `shift` ends.
 ///
 /// A round that has begun is finished before the job stops.
-pub async fn every<E, F>(pause: Duration, name: &'static str, stop: CancellationToken, mut work: impl FnMut() -> F)
+pub async fn every<E, F>(pause: Duration, name: &'static str, shift: Shift, mut work: impl FnMut() -> F)
 where
     E: std::error::Error + fmt::Debug + 'static,
     F: Future<Output = Result<bool, E>>,
 {
+    let Shift { stop, metrics } = shift;
     while !stop.is_cancelled() {
-        let busy = match work().await {
-            Ok(busy) => busy,
+        let started = Instant::now();
+        let outcome = work().instrument(tracing::info_span!(parent: None, "job", otel.name = name, job = name)).await;
+        metrics.duration.with_label_values(&[name]).observe(started.elapsed().as_secs_f64());
+        let word = match &outcome {
+            Ok(true) => "worked",
+            Ok(false) => "idle",
             Err(error) => {
-                tracing::error!(job = name, error = %Chain(&error), "job failed, trying again");
-                false
+                pool::tell(error);
+                tracing::error!(job = name, error = %Chain(error), "job failed, trying again");
+                "failed"
             }
         };
-        if !busy {
+        metrics.runs.with_label_values(&[name, word]).inc();
+        if !matches!(outcome, Ok(true)) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Registry;
+
+    #[tokio::test]
+    async fn every_round_is_counted_by_what_came_of_it() {
+        let registry = Registry::default();
+        let shift = Shift { stop: CancellationToken::new(), metrics: Metrics::new(&registry).unwrap() };
+        let stop = shift.stop.clone();
+        let mut rounds = [Ok(true), Err(std::fmt::Error), Ok(true), Ok(false)].into_iter();
+        let work = || {
+            let round = rounds.next().unwrap();
+            if rounds.len() == 0 {
+                stop.cancel();
+            }
+            async move { round }
+        };
+        every(Duration::from_millis(1), "probe", shift.clone(), work).await;
+        let text = registry.text().unwrap();
+        for (outcome, count) in [("worked", 2), ("failed", 1), ("idle", 1)] {
+            let line = format!("cloudjet_job_runs_total{{job=\"probe\",outcome=\"{outcome}\"}} {count}");
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        assert!(text.contains("cloudjet_job_duration_seconds_count{job=\"probe\"} 4"), "{text}");
     }
 }

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod money;
 pub mod page;
 pub mod password;
+pub mod pool;
 pub mod reference;
 pub mod service;
 pub mod shutdown;

@@ -9,9 +9,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
-use prometheus::{HistogramOpts, Opts, PullingGauge, TextEncoder};
+use prometheus::{HistogramOpts, Opts, PullingGauge, TEXT_FORMAT, TextEncoder};
 use serde::Serialize;
 
 pub use prometheus::{
@@ -104,6 +108,18 @@ impl Registry {
     pub fn text(&self) -> Result<String, Error> {
         TextEncoder::new().encode_to_string(&self.collectors.gather())
     }
+}
+
+/// `/metrics`, for the internal port.
+pub fn endpoint(registry: Registry) -> Router {
+    let fetch = async move || match registry.text() {
+        Ok(text) => Ok(([(CONTENT_TYPE, TEXT_FORMAT)], text)),
+        Err(error) => {
+            tracing::error!(%error, "metrics can't be written");
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    Router::new().route("/metrics", get(fetch))
 }
 
 fn word(kind: MetricType) -> &'static str {

@@ -15,10 +15,11 @@ use crate::config::{self, Http, Telemetry};
 use crate::error::Chain;
 use crate::health::{self, Dependencies};
 use crate::http::{self, Envelope, Limits, Server, Work};
-use crate::metrics::Registry;
+use crate::jobs::{self, Shift};
+use crate::metrics::{self, Registry};
 use crate::reference::{self, Reference};
 use crate::shutdown::{Shutdown, Signals};
-use crate::telemetry;
+use crate::{pool, telemetry};
 
 /// How long requests under way and jobs may still take when nobody is let in any more.
 const GRACE: Duration = Duration::from_secs(20);
@@ -60,8 +61,8 @@ pub struct Running {
     pub router: Router,
     /// What its readiness depends on.
     pub dependencies: Dependencies,
-    /// Its work in the background: started once it listens, told to stop by the token.
-    pub jobs: Vec<Box<dyn FnOnce(CancellationToken) -> Job + Send>>,
+    /// Its work in the background: started once it listens.
+    pub jobs: Vec<Box<dyn FnOnce(Shift) -> Job + Send>>,
 }
 
 /// A job under way.
@@ -72,9 +73,9 @@ impl Running {
     #[must_use]
     pub fn job<F: Future<Output = ()> + Send + 'static>(
         mut self,
-        start: impl FnOnce(CancellationToken) -> F + Send + 'static,
+        start: impl FnOnce(Shift) -> F + Send + 'static,
     ) -> Self {
-        self.jobs.push(Box::new(|stop| Box::pin(start(stop))));
+        self.jobs.push(Box::new(|shift| Box::pin(start(shift))));
         self
     }
 }
@@ -137,41 +138,60 @@ fn describe<S: Service>() -> Result<Reference, StartError> {
     let metrics = Registry::of_process(S::NAME)?;
     let runtime = runtime(1)?;
     let _context = runtime.enter();
-    S::build(settings, &metrics)?;
+    let _telemetry = telemetry::start(S::NAME, S::shared(&settings).1, &metrics)?;
+    assemble::<S>(settings, &metrics)?;
     Ok(Reference { service: S::NAME, settings: reference::settings::<S::Settings>(), metrics: metrics.declared() })
+}
+
+/// A service that is ready to be served.
+struct Assembled {
+    running: Running,
+    /// The requests it has under way.
+    requests: Work,
+    job_metrics: jobs::Metrics,
+}
+
+/// Builds the service, surrounds it with what every service has, and measures that.
+fn assemble<S: Service>(settings: S::Settings, metrics: &Registry) -> Result<Assembled, StartError> {
+    let (http, _) = S::shared(&settings);
+    let envelope = Envelope { service: S::NAME, timeout: S::TIMEOUT, trusted_proxy_hops: http.trusted_proxy_hops };
+    let (cors, requests) = (http::cors::layer(http), Work::at_most(Limits::of(http).requests));
+    let mut running = S::build(settings, metrics)?;
+    let router = http::wrap(requests.count(running.router), envelope);
+    running.router = http::measure(if let Some(cors) = cors { router.layer(cors) } else { router }, metrics)?;
+    if let Some(database) = &running.dependencies.database {
+        pool::watch(database, metrics)?;
+    }
+    Ok(Assembled { running, requests, job_metrics: jobs::Metrics::new(metrics)? })
 }
 
 /// Serves until asked to stop, and then in the order in which nobody is dropped: first readiness goes, then new
 /// connections, then requests and jobs come to their end, then the last words of telemetry are sent.
 async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let (http, telemetry) = S::shared(&settings);
-    let telemetry = telemetry::start(S::NAME, telemetry)?;
+    let metrics = Registry::of_process(S::NAME)?;
+    let telemetry = telemetry::start(S::NAME, telemetry, &metrics)?;
     let mut signals = Signals::listen()?;
     let port = S::port(&settings);
     let internal_port = http
         .internal_port
         .or_else(|| port.checked_add(1000))
         .ok_or("no port is left for the probes: set INTERNAL_PORT")?;
-    let envelope = Envelope { service: S::NAME, timeout: S::TIMEOUT, trusted_proxy_hops: http.trusted_proxy_hops };
-    let (cors, limits, delay) = (http::cors::layer(http), Limits::of(http), http.shutdown_delay());
+    let (limits, delay) = (Limits::of(http), http.shutdown_delay());
 
-    let metrics = Registry::of_process(S::NAME)?;
-    let running = S::build(settings, &metrics)?;
+    let Assembled { running, requests, job_metrics } = assemble::<S>(settings, &metrics)?;
     let (public, internal) = (bind(port).await?, bind(internal_port).await?);
-    let requests = Work::at_most(limits.requests);
-    let router = http::wrap(requests.count(running.router), envelope);
-    let router = if let Some(cors) = cors { router.layer(cors) } else { router };
 
     let (leaving, probes_leaving) = (Shutdown::default(), Shutdown::default());
     let (stop_jobs, jobs) = (CancellationToken::new(), TaskTracker::new());
     for job in running.jobs {
-        jobs.spawn(job(stop_jobs.clone()));
+        jobs.spawn(job(Shift { stop: stop_jobs.clone(), metrics: job_metrics.clone() }));
     }
     jobs.close();
-    let probes = health::probes(leaving.clone(), running.dependencies);
+    let probes = health::probes(leaving.clone(), running.dependencies).merge(metrics::endpoint(metrics));
     let probes =
         tokio::spawn(Server::new(probes, Limits { connections: 64, ..limits }).serve(internal, probes_leaving.clone()));
-    let mut public = tokio::spawn(Server::new(router, limits).serve(public, leaving.clone()));
+    let mut public = tokio::spawn(Server::new(running.router, limits).serve(public, leaving.clone()));
     tracing::info!(port, internal_port, version = env!("CARGO_PKG_VERSION"), "{} is listening", S::NAME);
 
     tokio::select! {

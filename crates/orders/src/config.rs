@@ -8,6 +8,8 @@ use clap::Args;
 use common::cache::Cache;
 use common::chance::Chance;
 use common::clock::Clock;
+use common::metrics::Registry;
+use common::service::StartError;
 use secrecy::SecretString;
 use sqlx::MySqlPool;
 
@@ -25,8 +27,14 @@ pub struct OrderSettings {
 }
 
 impl OrderSettings {
-    /// The order desk of a service with this database, cache and clock.
-    pub fn desk(&self, db: &MySqlPool, cache: &Cache, clock: &Clock) -> Result<Orders, ProviderSettingsError> {
+    /// The order desk of a service with this database, cache and clock, which declares in `metrics` what it counts.
+    pub fn desk(
+        &self,
+        db: &MySqlPool,
+        cache: &Cache,
+        clock: &Clock,
+        metrics: &Registry,
+    ) -> Result<Orders, StartError> {
         Ok(Orders {
             db: db.clone(),
             cache: cache.clone(),
@@ -34,6 +42,7 @@ impl OrderSettings {
             chance: Chance::system(),
             provider: self.provider.client()?,
             terms: self.terms.terms(),
+            metrics: crate::Metrics::new(metrics)?,
         })
     }
 }

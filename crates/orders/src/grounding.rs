@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -53,7 +52,7 @@ impl Orders {
         patience: Duration,
     ) -> Result<Grounded, GroundError> {
         let since = Instant::now();
-        db::retry(|| self.stop_sales(cause, schedule_id, note)).await?;
+        self.transact(|| self.stop_sales(cause, schedule_id, note)).await?;
         self.seats_changed(schedule_id).await;
         while since.elapsed() < patience && self.go_on_grounding(cause, Some(schedule_id), AT_A_TIME).await? {}
         let (cancelled, remaining) =
@@ -88,11 +87,11 @@ impl Orders {
     async fn go_on_grounding(&self, cause: &Cause, schedule_id: Option<i64>, limit: u32) -> sqlx::Result<bool> {
         let bookings = bookings::store::to_ground(&mut *self.db.acquire().await?, schedule_id, limit).await?;
         for booking_id in &bookings {
-            db::retry(|| self.ground_booking(cause, *booking_id)).await?;
+            self.transact(|| self.ground_booking(cause, *booking_id)).await?;
         }
         let payments = payments::store::to_ground(&mut *self.db.acquire().await?, schedule_id, limit).await?;
         for payment_id in &payments {
-            db::retry(|| self.ground_payment(cause, *payment_id)).await?;
+            self.transact(|| self.ground_payment(cause, *payment_id)).await?;
         }
         Ok(!bookings.is_empty() || !payments.is_empty())
     }

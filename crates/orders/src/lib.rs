@@ -10,6 +10,7 @@ pub mod bookings;
 pub mod charges;
 pub mod config;
 pub mod grounding;
+mod metrics;
 pub mod payments;
 pub mod refunds;
 mod seats;
@@ -19,6 +20,8 @@ use common::cache::Cache;
 use common::chance::Chance;
 use common::clock::Clock;
 use sqlx::MySqlPool;
+
+pub use metrics::{Backlog, Metrics};
 
 /// The order desk: what every rule here works with.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Orders {
     pub provider: Option<bootpay::Client>,
     /// The airline's terms.
     pub terms: Terms,
+    /// Where changes are counted.
+    pub metrics: Metrics,
 }
 
 /// How long and how much: the airline's terms of sale.

@@ -11,6 +11,7 @@ use bootpay::simulator::{self, Mode, Outcome, Payment, Simulator};
 use catalogue::SeatNumber;
 use chrono::NaiveDate;
 use common::events::Cause;
+use common::metrics::Registry;
 use common::money::Money;
 use orders::bookings::{Booked, BookingRef, Gender, NewBooking, Passenger, Receipt};
 use orders::charges::{self, Facts};
@@ -46,7 +47,9 @@ pub struct Sold {
 
 impl Desk {
     /// Without a payment provider, or with one that may not answer.
-    pub fn new(world: World, provider: Option<bootpay::Client>) -> Self {
+    pub fn new(mut world: World, provider: Option<bootpay::Client>) -> Self {
+        // Each counts by itself, also where two share a world.
+        world.metrics = Registry::default();
         let orders = Orders {
             db: world.db.clone(),
             cache: world.cache.clone(),
@@ -54,6 +57,7 @@ impl Desk {
             chance: world.chance.clone(),
             provider,
             terms: Terms::default(),
+            metrics: orders::Metrics::new(&world.metrics).expect("metrics"),
         };
         Self { world, orders, simulator: None }
     }

@@ -14,6 +14,7 @@ use common::chance::Chance;
 use common::clock::Clock;
 use common::config::Redis;
 use common::db;
+use common::metrics::Registry;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{Executor, MySqlConnection, MySqlPool};
 
@@ -30,6 +31,8 @@ pub struct World {
     pub chance: Chance,
     /// Signs sessions the services accept.
     pub tokens: Tokens,
+    /// What is counted in it.
+    pub metrics: Registry,
     /// Seconds by which the database's time is ahead of the machine's.
     ahead: Arc<AtomicI64>,
 }
@@ -63,6 +66,7 @@ impl World {
             tokens: Self::tokens_at(clock.clone()),
             clock,
             chance: Chance::system(),
+            metrics: Registry::default(),
             ahead,
         }
     }
@@ -86,6 +90,13 @@ impl World {
     /// The current time of this world.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// How much a series has counted, e.g. `cloudjet_logins_total{outcome="success"}`; 0 where it has nothing yet.
+    pub fn counted(&self, series: &str) -> f64 {
+        let text = self.metrics.text().expect("series that can be written");
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
     /// The calendar day `days` from today in Seoul.

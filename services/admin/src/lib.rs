@@ -112,11 +112,11 @@ impl Service for Administration {
         api().into_openapi()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
-        let cache = Cache::new(&settings.redis)?;
-        let orders = settings.orders.desk(&db, &cache, &clock)?;
+        let cache = Cache::new(&settings.redis)?.measured(metrics)?;
+        let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
         let app = App::new(orders, Tokens::new(&settings.secret.secret_key, clock));
         let catalogue = app.catalogue.clone();
         Ok(Running {
@@ -124,7 +124,7 @@ impl Service for Administration {
             dependencies: Dependencies { database: Some(db), cache: Some(cache) },
             ..Running::default()
         }
-        .job(|stop| jobs::every(TIDYING, "expire discounts", stop, move || expire_discounts(catalogue.clone()))))
+        .job(|shift| jobs::every(TIDYING, "expire discounts", shift, move || expire_discounts(catalogue.clone()))))
     }
 }
 

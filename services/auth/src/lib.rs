@@ -7,6 +7,7 @@
 mod config;
 mod health;
 mod login;
+mod metrics;
 mod passwords;
 mod people;
 mod profile;
@@ -30,6 +31,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 pub use crate::config::{Limits, Settings};
+pub use crate::metrics::Metrics;
 use crate::passwords::hashing::Hashing;
 use crate::throttle::Throttle;
 
@@ -41,13 +43,15 @@ pub struct App {
     clock: Clock,
     hashing: Hashing,
     throttle: Throttle,
+    metrics: Metrics,
 }
 
 impl App {
     /// The service's state around what it depends on.
-    pub fn new(db: MySqlPool, cache: Cache, tokens: Tokens, clock: Clock, limits: &Limits) -> Self {
+    pub fn new(db: MySqlPool, cache: Cache, tokens: Tokens, clock: Clock, limits: &Limits, metrics: Metrics) -> Self {
         let throttle = Throttle::new(cache, clock.clone(), limits.login_attempts);
-        Self { db, tokens, clock, hashing: Hashing::new(limits.hashing_concurrency, limits.hashing_wait()), throttle }
+        let hashing = Hashing::new(limits.hashing_concurrency, limits.hashing_wait());
+        Self { db, tokens, clock, hashing, throttle, metrics }
     }
 }
 
@@ -105,13 +109,13 @@ impl Service for Auth {
         api().into_openapi()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
         let db = db::pool(&settings.database);
-        let cache = Cache::new(&settings.redis)?;
+        let cache = Cache::new(&settings.redis)?.measured(metrics)?;
         let dependencies = Dependencies { database: Some(db.clone()), cache: Some(cache.clone()) };
-        let router = router(App::new(db, cache, tokens, clock, &settings.limits));
+        let router = router(App::new(db, cache, tokens, clock, &settings.limits, Metrics::new(metrics)?));
         Ok(Running { router, dependencies, ..Running::default() })
     }
 }

@@ -77,7 +77,9 @@ pub(crate) async fn log_in(
     Json(body): Json<Credentials>,
 ) -> Result<Json<Session>, ApiError> {
     let (email, password) = body.parse()?;
-    let Person { id, name, email, phone, birth_date, role } = authenticate(&app, &email, password).await?;
+    let person = authenticate(&app, &email, password).await;
+    app.metrics.logged_in(person.as_ref().map(|person| person.id));
+    let Person { id, name, email, phone, birth_date, role } = person?;
     let token = app.tokens.issue(id, role)?;
     let message = language.pick("로그인되었습니다.", "You are logged in.");
     Ok(Json(Session { message, token, user: SessionUser { id, name, email, phone, birth_date, role } }))

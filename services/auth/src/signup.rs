@@ -64,7 +64,9 @@ pub(crate) async fn sign_up(
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
     let (person, password) = body.parse(app.clock.today_in_seoul())?;
     let hash = app.hashing.turn().await?.run(move || passwords::hash(&password)).await??;
-    people::sign_up(&app.db, &person, &hash).await?;
+    let signed_up = people::sign_up(&app.db, &person, &hash).await.map_err(ApiError::from);
+    app.metrics.signed_up(signed_up.as_ref().copied());
+    signed_up?;
     let message = language.pick("회원가입이 완료되었습니다.", "Your account has been created.");
     Ok((StatusCode::CREATED, Json(Done { message, success: true })))
 }

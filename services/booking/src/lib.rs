@@ -87,11 +87,11 @@ impl Service for Booking {
         api().into_openapi()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
-        let cache = Cache::new(&settings.redis)?;
-        let orders = settings.orders.desk(&db, &cache, &clock)?;
+        let cache = Cache::new(&settings.redis)?.measured(metrics)?;
+        let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
         let [bookings, seats, grounded, flown] = std::array::from_fn(|_| orders.clone());
         let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
         let app = App { orders, db: db.clone(), tokens, clock };
@@ -100,10 +100,10 @@ impl Service for Booking {
             dependencies: Dependencies { database: Some(db), cache: Some(cache) },
             ..Running::default()
         }
-        .job(|stop| jobs::every(TIDYING, "expire bookings", stop, move || expire_bookings(bookings.clone())))
-        .job(|stop| jobs::every(TIDYING, "give back seats", stop, move || give_back_seats(seats.clone())))
-        .job(|stop| jobs::every(TIDYING, "cancel grounded bookings", stop, move || ground(grounded.clone())))
-        .job(|stop| jobs::every(COMPLETING, "complete bookings", stop, move || complete(flown.clone()))))
+        .job(|shift| jobs::every(TIDYING, "expire bookings", shift, move || expire_bookings(bookings.clone())))
+        .job(|shift| jobs::every(TIDYING, "give back seats", shift, move || give_back_seats(seats.clone())))
+        .job(|shift| jobs::every(TIDYING, "cancel grounded bookings", shift, move || ground(grounded.clone())))
+        .job(|shift| jobs::every(COMPLETING, "complete bookings", shift, move || complete(flown.clone()))))
     }
 }
 

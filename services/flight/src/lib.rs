@@ -87,10 +87,10 @@ impl Service for Flight {
         api().into_openapi()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let app = App {
             db: db::pool(&settings.database),
-            cache: Cache::new(&settings.redis)?,
+            cache: Cache::new(&settings.redis)?.measured(metrics)?,
             clock: Clock::system(),
             search_ttl: settings.search_ttl(),
         };

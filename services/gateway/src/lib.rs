@@ -17,11 +17,13 @@ use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 mod config;
 mod error;
 mod headers;
+mod metrics;
 mod proxy;
 mod routes;
 mod upload;
 
 pub use config::{Origin, Settings};
+use metrics::Upstreams;
 
 /// The gateway.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Service for Gateway {
         OpenApiBuilder::new().info(Info::new("CloudJet gateway", env!("CARGO_PKG_VERSION"))).build()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
-        Ok(Running { router: routes::router(&settings), ..Running::default() })
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
+        Ok(Running { router: routes::router(&settings, Upstreams::new(metrics)?), ..Running::default() })
     }
 }

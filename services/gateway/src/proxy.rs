@@ -5,7 +5,7 @@
 //! repeated, once; a POST that got lost is told to the caller as such.
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -14,11 +14,14 @@ use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::Response;
 use common::error::ApiError;
 use common::http::{MAX_BODY, body_broken};
+use common::telemetry::trace;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tracing::{Instrument, Span, field};
 
 use crate::config::Settings;
+use crate::metrics::Upstreams;
 use crate::routes::Route;
 use crate::upload::{Upload, UploadError};
 use crate::{error, headers};
@@ -44,11 +47,12 @@ pub(crate) struct Proxy {
     answers_cors: bool,
     /// Whether there is a proxy in front that can be believed.
     trusts_front: bool,
+    upstreams: Upstreams,
 }
 
 impl Proxy {
     /// With connections of its own.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, upstreams: Upstreams) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_keepalive(Some(KEEPALIVE));
@@ -63,6 +67,7 @@ impl Proxy {
             timeout: settings.upstream_timeout(),
             answers_cors: settings.http.cors_enabled,
             trusts_front: settings.http.trusted_proxy_hops > 0,
+            upstreams,
         }
     }
 
@@ -75,13 +80,7 @@ impl Proxy {
         headers::introduce(&mut parts, self.trusts_front);
         parts.extensions = Extensions::new();
 
-        let answer = tokio::time::timeout(self.timeout, self.exchange(parts, body))
-            .await
-            .map_err(|_| error::too_slow(route.upstream))?
-            .map_err(|error| explain(route.upstream, error))?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(error::broken(route.upstream, "it switched protocols unasked"));
-        }
+        let answer = self.ask(route.upstream, parts, body).await?;
         let mut answer = answer.map(Body::new);
         *answer.version_mut() = Version::HTTP_11;
         headers::strip_hop_by_hop(answer.headers_mut());
@@ -89,6 +88,38 @@ impl Proxy {
             headers::strip_cors(answer.headers_mut());
         }
         Ok(answer)
+    }
+
+    /// Sends a request to `upstream`, measured and traced, and answers what it says in time.
+    async fn ask(
+        &self,
+        upstream: &'static str,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response<hyper::body::Incoming>, ApiError> {
+        let span = tracing::info_span!(
+            "upstream",
+            otel.kind = "client",
+            otel.name = format!("{} {upstream}", parts.method),
+            otel.status_code = field::Empty,
+            http.request.method = %parts.method,
+            http.response.status_code = field::Empty,
+            server.address = parts.uri.host(),
+        );
+        span.in_scope(|| trace::pass_on(&mut parts.headers));
+        let asked = Instant::now();
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(parts, body).instrument(span.clone()));
+        let answer = match exchange.await {
+            Err(_) => Err(error::too_slow(upstream)),
+            Ok(Err(error)) => Err(explain(upstream, error)),
+            Ok(Ok(answer)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(error::broken(upstream, "it switched protocols unasked"))
+            }
+            Ok(Ok(answer)) => Ok(answer),
+        };
+        self.upstreams.duration.with_label_values(&[upstream]).observe(asked.elapsed().as_secs_f64());
+        self.upstreams.requests.with_label_values(&[upstream, outcome(&span, &answer)]).inc();
+        answer
     }
 
     async fn exchange(&self, parts: Parts, body: Body) -> Result<Response<hyper::body::Incoming>, Error> {
@@ -99,6 +130,31 @@ impl Proxy {
             (Err(error), Some(again)) if broke_off(&error) => send(again, Body::empty()).await,
             (outcome, _) => outcome,
         }
+    }
+}
+
+/// What came of a request, in a word; also noted on its span.
+fn outcome<B>(span: &Span, answer: &Result<Response<B>, ApiError>) -> &'static str {
+    let (status, word) = match answer {
+        Ok(answer) => {
+            span.record("http.response.status_code", answer.status().as_u16());
+            (answer.status(), class(answer.status()))
+        }
+        Err(error) => (error.status(), error.code()),
+    };
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    word
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::uri::{Authority, Scheme};
 use axum::routing::{MethodFilter, on};
 
 use crate::config::Settings;
+use crate::metrics::Upstreams;
 use crate::proxy::Proxy;
 
 /// The methods that are passed on. TRACE would echo what we add; CONNECT is not for us.
@@ -55,8 +56,8 @@ fn routes(settings: &Settings) -> [Route; 9] {
 }
 
 /// The gateway's routes.
-pub(crate) fn router(settings: &Settings) -> Router {
-    let proxy = Proxy::new(settings);
+pub(crate) fn router(settings: &Settings, upstreams: Upstreams) -> Router {
+    let proxy = Proxy::new(settings, upstreams);
     routes(settings).into_iter().fold(Router::new(), |router, route| {
         let prefix = route.prefix;
         let handler = {

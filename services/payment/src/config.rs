@@ -76,6 +76,8 @@ pub struct Pauses {
     pub unbooked: Duration,
     /// Messages whose order was unknown.
     pub inbox: Duration,
+    /// What waits, to be measured.
+    pub backlog: Duration,
 }
 
 impl Pauses {
@@ -87,6 +89,7 @@ impl Pauses {
             questions: at_most(5, terms.reconcile_interval_seconds),
             unbooked: at_most(30, terms.reconcile_after_seconds),
             inbox: at_most(30, terms.reconcile_after_seconds),
+            backlog: Duration::from_secs(15),
         }
     }
 }

@@ -22,7 +22,7 @@ use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use common::{db, jobs};
-use orders::Orders;
+use orders::{Backlog, Orders};
 use secrecy::SecretString;
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -96,11 +96,11 @@ impl Service for Payment {
         api().into_openapi()
     }
 
-    fn build(settings: Settings, _metrics: &Registry) -> Result<Running, StartError> {
+    fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
-        let cache = Cache::new(&settings.redis)?;
-        let orders = settings.orders.desk(&db, &cache, &clock)?;
+        let cache = Cache::new(&settings.redis)?.measured(metrics)?;
+        let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
         let app = App {
             orders: orders.clone(),
             db: db.clone(),
@@ -113,21 +113,25 @@ impl Service for Payment {
             dependencies: Dependencies { database: Some(db), cache: Some(cache) },
             ..Running::default()
         };
-        Ok(with_jobs(running, &orders, Pauses::of(&settings.orders.terms)))
+        let backlog = Backlog::new(metrics)?;
+        Ok(with_jobs(running, &orders, backlog, Pauses::of(&settings.orders.terms)))
     }
 }
 
 /// How much a job does at a time.
 const AT_A_TIME: u32 = 50;
 
-/// Adds the jobs that pay refunds and find out what nobody told.
-pub fn with_jobs(running: Running, orders: &Orders, pauses: Pauses) -> Running {
-    let [refunds, questions, unbooked, inbox] = std::array::from_fn(|_| orders.clone());
+/// Adds the jobs that pay refunds, find out what nobody told, and measure what waits.
+pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pauses) -> Running {
+    let [refunds, questions, unbooked, inbox, waiting] = std::array::from_fn(|_| orders.clone());
     running
-        .job(move |stop| jobs::every(pauses.refunds, "pay refunds", stop, move || pay_refunds(refunds.clone())))
-        .job(move |stop| jobs::every(pauses.questions, "ask about payments", stop, move || ask(questions.clone())))
-        .job(move |stop| jobs::every(pauses.unbooked, "refund unbooked", stop, move || refund(unbooked.clone())))
-        .job(move |stop| jobs::every(pauses.inbox, "tidy the inbox", stop, move || tidy_inbox(inbox.clone())))
+        .job(move |shift| jobs::every(pauses.refunds, "pay refunds", shift, move || pay_refunds(refunds.clone())))
+        .job(move |shift| jobs::every(pauses.questions, "ask about payments", shift, move || ask(questions.clone())))
+        .job(move |shift| jobs::every(pauses.unbooked, "refund unbooked", shift, move || refund(unbooked.clone())))
+        .job(move |shift| jobs::every(pauses.inbox, "tidy the inbox", shift, move || tidy_inbox(inbox.clone())))
+        .job(move |shift| {
+            jobs::every(pauses.backlog, "look at the backlog", shift, move || look(waiting.clone(), backlog.clone()))
+        })
 }
 
 async fn pay_refunds(orders: Orders) -> sqlx::Result<bool> {
@@ -140,6 +144,10 @@ async fn ask(orders: Orders) -> sqlx::Result<bool> {
 
 async fn refund(orders: Orders) -> sqlx::Result<bool> {
     orders.refund_unbooked_once(AT_A_TIME).await
+}
+
+async fn look(orders: Orders, backlog: Backlog) -> sqlx::Result<bool> {
+    orders.look_at_backlog(&backlog).await
 }
 
 async fn tidy_inbox(orders: Orders) -> sqlx::Result<bool> {

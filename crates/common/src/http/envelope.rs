@@ -11,18 +11,20 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
 use super::extract::no_such_path;
 use super::limits::{is_health, refused_unread};
 use super::linger::may_stay_unread;
+use super::measure::CLIENT_GONE;
 use crate::auth::WhoAsked;
 use crate::error::{ApiError, Chain};
 use crate::language::Language;
+use crate::telemetry::trace;
 
 /// The largest body that is read, in bytes. The largest real one, nine passengers, has four kilobytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -84,23 +86,18 @@ pub fn wrap(router: Router, envelope: Envelope) -> Router {
 }
 
 async fn surround(State(envelope): State<Envelope>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
     let mut request = may_stay_unread(request);
     let language = Language::of(request.headers());
     let id = RequestId::of(request.headers());
     let who = WhoAsked::default();
-    let client = client_address(&request, envelope.trusted_proxy_hops);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map(|r| r.as_str().to_owned());
+    let mut line = Line::begin(envelope, &request, id.clone(), who.clone());
     request.extensions_mut().insert(id.clone());
-    request.extensions_mut().insert(who.clone());
+    request.extensions_mut().insert(who);
 
-    let span = tracing::info_span!("request", otel.kind = "server", http.route = route, request_id = id.as_str());
     let mut response = if let Some(refusal) = refused_unread(&request) {
         refusal.into_response()
     } else {
-        let task = tokio::spawn(next.run(request).instrument(span));
+        let task = tokio::spawn(next.run(request).instrument(line.span.clone()));
         match tokio::time::timeout(envelope.timeout, task).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => ApiError::internal(panic).into_response(),
@@ -117,21 +114,97 @@ async fn surround(State(envelope): State<Envelope>, request: Request, next: Next
     }
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 
-    let status = response.status();
-    if !is_health(&path) || status.is_server_error() {
-        // The original's line, which dashboards look for, with what we know beyond it as fields.
-        let line =
-            format_args!("[{}] {method} {path} - Client IP: {client}", envelope.service.to_uppercase()).to_string();
-        let (status, duration_us) = (status.as_u16(), u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let (request_id, user_id, code) = (id.as_str(), who.get(), error.as_ref().map(ApiError::code));
-        let cause = error.as_ref().and_then(|e| std::error::Error::source(e)).map(|e| Chain(e).to_string());
-        if status >= 500 {
-            tracing::error!(status, duration_us, route, request_id, user_id, code, cause, "{line}");
-        } else {
-            tracing::info!(status, duration_us, route, request_id, user_id, code, cause, "{line}");
+    line.status = response.status();
+    line.error = error;
+    response
+}
+
+/// The one line in the log that a request leaves, and its span. The line is written when this is dropped, so also when
+/// the client hangs up before there is an answer.
+struct Line {
+    service: &'static str,
+    since: Instant,
+    method: Method,
+    path: String,
+    route: Option<MatchedPath>,
+    client: IpAddr,
+    id: RequestId,
+    trace_id: Option<String>,
+    who: WhoAsked,
+    span: Span,
+    status: StatusCode,
+    error: Option<ApiError>,
+}
+
+impl Line {
+    fn begin(envelope: Envelope, request: &Request, id: RequestId, who: WhoAsked) -> Self {
+        let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+        let client = client_address(request, envelope.trusted_proxy_hops);
+        let template = route.as_ref().map(MatchedPath::as_str);
+        let span = tracing::info_span!(
+            "request",
+            otel.kind = "server",
+            otel.name = template.map_or_else(|| method.to_string(), |route| format!("{method} {route}")),
+            otel.status_code = field::Empty,
+            http.request.method = %method,
+            http.route = template,
+            http.response.status_code = field::Empty,
+            client.address = %client,
+            request_id = id.as_str(),
+            trace_id = field::Empty,
+        );
+        let trace_id = trace::join(&span, request.headers()).map(|trace| trace.to_string());
+        span.record("trace_id", trace_id.as_deref());
+        Self {
+            service: envelope.service,
+            since: Instant::now(),
+            method,
+            path: shown(request.uri().path(), route.is_some()).to_owned(),
+            route,
+            client,
+            id,
+            trace_id,
+            who,
+            span,
+            status: StatusCode::from_u16(CLIENT_GONE).unwrap_or_default(),
+            error: None,
         }
     }
-    response
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let Self { method, path, client, .. } = self;
+        let (status, failed) = (self.status.as_u16(), self.status.is_server_error());
+        self.span.record("http.response.status_code", status);
+        if failed {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        if is_health(path) && !failed {
+            return;
+        }
+        // The original's line, which dashboards look for, with what we know beyond it as fields.
+        let line = format!("[{}] {method} {path} - Client IP: {client}", self.service.to_uppercase());
+        let duration_us = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let (request_id, trace_id, user_id) = (self.id.as_str(), self.trace_id.as_deref(), self.who.get());
+        let code = self.error.as_ref().map(ApiError::code);
+        let cause = self.error.as_ref().and_then(|e| std::error::Error::source(e)).map(|e| Chain(e).to_string());
+        macro_rules! write {
+            ($level:ident) => {
+                tracing::$level!(
+                    %method, route, status, duration_us, request_id, trace_id, user_id, %client, code, cause, "{line}"
+                )
+            };
+        }
+        if failed { write!(error) } else { write!(info) }
+    }
+}
+
+/// A request's path as the log has it. One that nobody serves is whatever somebody typed: its beginning is enough.
+fn shown(path: &str, is_served: bool) -> &str {
+    const ENOUGH: usize = 80;
+    if is_served || path.len() <= ENOUGH { path } else { path.get(..ENOUGH).unwrap_or_default() }
 }
 
 /// Replaces the answer's body by the problem document of `error`.

@@ -68,17 +68,20 @@ impl Orders {
     /// Books. The seats decide: of any number of callers who want the last ones, as many get them as there are.
     pub async fn book(&self, cause: &Cause, new: &NewBooking) -> Result<Booked, BookError> {
         self.ask_about_waiting_payments(new).await?;
-        match db::retry(|| self.place(cause, new)).await {
+        match self.transact(|| self.place(cause, new)).await {
             Ok(receipt) => {
                 self.seats_changed(new.schedule_id).await;
                 Ok(Booked::New(receipt))
             }
             Err(BookError::Database(error)) => Err(error.into()),
             // Whatever stands in the way of another booking, this very one may be made already.
-            Err(refusal) => match self.same_booking(cause, new).await? {
-                Some(receipt) => Ok(Booked::Already(receipt)),
-                None => Err(refusal),
-            },
+            Err(refusal) => {
+                if let Some(receipt) = self.same_booking(cause, new).await? {
+                    return Ok(Booked::Already(receipt));
+                }
+                self.metrics.refused(&refusal);
+                Err(refusal)
+            }
         }
     }
 
@@ -161,7 +164,7 @@ impl Orders {
     async fn same_booking(&self, cause: &Cause, new: &NewBooking) -> Result<Option<Receipt>, BookError> {
         let Some(booking_id) = self.own_booking_of_seats(new).await? else { return Ok(None) };
         self.ask_about_payments_of(booking_id).await?;
-        db::retry(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
+        self.transact(|| payments::take_up_paid(self, cause, new, booking_id)).await?;
         self.seats_changed(new.schedule_id).await;
         let mut connection = self.db.acquire().await?;
         let receipt = store::receipt(&mut connection, booking_id).await?;

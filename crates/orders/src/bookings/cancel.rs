@@ -1,6 +1,5 @@
 //! Cancelling: seats go back, and so does the money, in one transaction.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -49,7 +48,7 @@ impl Orders {
 
     async fn cancel(&self, cause: &Cause, number: &str, by: Canceller) -> Result<Cancelled, CancelError> {
         let reference = BookingRef::Number(number.to_owned());
-        let cancelled = db::retry(|| self.cancel_once(cause, &reference, by)).await?;
+        let cancelled = self.transact(|| self.cancel_once(cause, &reference, by)).await?;
         self.seats_changed(cancelled.schedule_id).await;
         Ok(cancelled)
     }

@@ -1,6 +1,5 @@
 //! Completing: what was flown is over. Seats stay sold and nothing is paid; lists tell apart what is still to come.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -15,7 +14,7 @@ impl Orders {
     pub async fn complete_departed_once(&self, limit: u32) -> sqlx::Result<bool> {
         let flown = store::flown(&mut *self.db.acquire().await?, limit).await?;
         for booking_id in &flown {
-            db::retry(|| self.complete_booking(*booking_id)).await?;
+            self.transact(|| self.complete_booking(*booking_id)).await?;
         }
         Ok(!flown.is_empty())
     }

@@ -1,7 +1,6 @@
 //! Tidying: what has expired by the clock is written down, and searches learn of the seats. Nothing waits for it:
 //! every buyer gives back what has lapsed before taking, and every reader counts it as free.
 
-use common::db;
 use common::events::Cause;
 
 use super::{BookingStatus, money, store};
@@ -14,7 +13,7 @@ impl Orders {
     pub async fn expire_bookings_once(&self, limit: u32) -> sqlx::Result<bool> {
         let overdue = store::overdue(&mut *self.db.acquire().await?, limit).await?;
         for booking_id in &overdue {
-            if let Some(schedule_id) = db::retry(|| self.expire_booking(*booking_id)).await? {
+            if let Some(schedule_id) = self.transact(|| self.expire_booking(*booking_id)).await? {
                 self.seats_changed(schedule_id).await;
             }
         }
@@ -37,7 +36,7 @@ impl Orders {
     pub async fn sweep_seats_once(&self, limit: u32) -> sqlx::Result<bool> {
         let pools = inventory::pools_to_sweep(&mut *self.db.acquire().await?, limit).await?;
         for schedule_id in &pools {
-            db::retry(|| self.sweep(*schedule_id)).await?;
+            self.transact(|| self.sweep(*schedule_id)).await?;
             self.seats_changed(*schedule_id).await;
         }
         Ok(!pools.is_empty())

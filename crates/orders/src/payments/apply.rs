@@ -1,7 +1,6 @@
 //! Applying what the provider says. Facts go in, in any order and any number of times; out comes the state that
 //! follows from all of them, and what it means for the booking and the money.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -39,7 +38,7 @@ impl Orders {
             return Ok(Applied::Nothing);
         }
         loop {
-            if let Tried::Applied(applied, schedule) = db::retry(|| self.apply_once(cause, facts)).await? {
+            if let Tried::Applied(applied, schedule) = self.transact(|| self.apply_once(cause, facts)).await? {
                 if let Some(schedule_id) = schedule {
                     self.seats_changed(schedule_id).await;
                 }

@@ -1,7 +1,6 @@
 //! Attaching: a client says which payment is which booking's. It overrules the booking call's guess, but nothing
 //! that is paid.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -62,7 +61,7 @@ impl Orders {
         booking: &BookingRef,
     ) -> Result<(), AttachError> {
         loop {
-            match db::retry(|| self.attach_once(cause, user_id, order_id, booking)).await? {
+            match self.transact(|| self.attach_once(cause, user_id, order_id, booking)).await? {
                 Tried::Attached { schedule_id, unfinished } => {
                     if let Some(provider) = self.provider.as_ref().filter(|_| unfinished) {
                         self.apply_answer(provider.order(order_id).await).await?;

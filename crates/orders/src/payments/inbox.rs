@@ -63,7 +63,7 @@ impl Orders {
         }
         let orphans = store::kept_and_unknown(&mut *self.db.acquire().await?, limit).await?;
         for event in &orphans {
-            self.return_orphan(event).await?;
+            self.transact(|| self.return_orphan(event)).await?;
         }
         Ok(!appeared.is_empty() || !orphans.is_empty())
     }

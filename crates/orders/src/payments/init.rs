@@ -100,7 +100,7 @@ impl From<HoldError> for InitError {
 impl Orders {
     /// Begins a payment: for a booking, or with seats reserved for whoever books after.
     pub async fn init_payment(&self, cause: &Cause, new: &NewPayment) -> Result<Requested, InitError> {
-        let requested = db::retry(|| self.init_once(cause, new)).await?;
+        let requested = self.transact(|| self.init_once(cause, new)).await?;
         if let Target::Schedule(schedule_id) = new.target {
             self.seats_changed(schedule_id).await;
         }

@@ -1,6 +1,5 @@
 //! Finding out what nobody told us: payments that were never finished, and money that nobody booked for.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -26,7 +25,7 @@ impl Orders {
             }
             worked = true;
             if self.apply_answer(provider.order(&order_id).await).await? {
-                db::retry(|| self.expire_payment(payment_id)).await?;
+                self.transact(|| self.expire_payment(payment_id)).await?;
             }
         }
         Ok(worked)
@@ -50,7 +49,7 @@ impl Orders {
     pub async fn refund_unbooked_once(&self, limit: u32) -> sqlx::Result<bool> {
         let unbooked = store::unbooked(&mut *self.db.acquire().await?, self.terms.reconcile_after, limit).await?;
         for payment_id in &unbooked {
-            if let Some(schedule_id) = db::retry(|| self.refund_unbooked(*payment_id)).await? {
+            if let Some(schedule_id) = self.transact(|| self.refund_unbooked(*payment_id)).await? {
                 self.seats_changed(schedule_id).await;
             }
         }

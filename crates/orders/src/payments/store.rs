@@ -7,6 +7,7 @@ use sqlx::MySqlConnection;
 use uuid::Uuid;
 
 use super::{LinkedBy, Method, PaymentStatus, Processor};
+use crate::Backlog;
 use crate::bookings::NewBooking;
 use crate::charges::{Facts, Outcome};
 
@@ -438,4 +439,14 @@ pub(super) async fn kept_and_unknown(connection: &mut MySqlConnection, limit: u3
          and not exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
         limit
     )
+}
+
+/// Measures since when the oldest message waits that is still to be applied.
+pub(crate) async fn measure_unapplied(connection: &mut MySqlConnection, backlog: &Backlog) -> sqlx::Result<()> {
+    let age = sqlx::query_scalar!(
+        r#"select timestampdiff(second, min(received_at), now(6)) as "age: i64" from provider_events
+           where applied_at is null"#,
+    );
+    backlog.oldest_event.set(age.fetch_one(connection).await?.unwrap_or_default());
+    Ok(())
 }

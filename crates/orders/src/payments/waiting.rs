@@ -123,9 +123,11 @@ pub(crate) async fn take_up_paid(
     give_way(&mut tx, orders, &linked, None, payment.hold_id, booking.schedule_id).await?;
     link_waiting(&mut tx, cause, &payment, booking_id).await?;
     if bookings::accept_payment(orders, &mut tx, cause, &booking).await? == Verdict::Accepted {
-        tx.commit().await?;
+        tx.commit().await
+    } else {
+        events::take_back();
+        tx.rollback().await
     }
-    Ok(())
 }
 
 /// Unties the guesses among a booking's payments because another payment takes their place. The first of them

@@ -86,6 +86,10 @@ impl Orders {
     /// The payment learns of it before the refund is done with: a crash in between repeats both, and skips neither.
     async fn settle_refund(&self, refund: &Due, paid: Money, facts: &Facts) -> sqlx::Result<()> {
         self.apply(&Cause::provider(None), facts).await?;
+        self.transact(|| self.write_down_success(refund, paid)).await
+    }
+
+    async fn write_down_success(&self, refund: &Due, paid: Money) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
         if store::succeed(&mut tx, refund.refund_id, paid).await? {
             events::record(
@@ -106,6 +110,10 @@ impl Orders {
         let refused = matches!(error, bootpay::Error::Refused { .. } | bootpay::Error::NotAnAmount(_));
         let give_up = refused && refund.attempts >= REFUSALS;
         tracing::warn!(refund_id = %refund.refund_id, attempts = refund.attempts, give_up, error = %Chain(error), "refund not paid yet");
+        self.transact(|| self.write_down_delay(refund, error, give_up)).await
+    }
+
+    async fn write_down_delay(&self, refund: &Due, error: &bootpay::Error, give_up: bool) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
         store::postpone(&mut tx, refund.refund_id, &error.to_string(), give_up).await?;
         if give_up {

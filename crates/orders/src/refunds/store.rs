@@ -5,6 +5,7 @@ use sqlx::MySqlConnection;
 use uuid::Uuid;
 
 use super::{Due, Purpose};
+use crate::Backlog;
 
 pub(super) async fn insert(
     connection: &mut MySqlConnection,
@@ -93,4 +94,18 @@ pub(super) async fn postpone(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Measures how many refunds are open, by state, and since when the oldest of those waits that are still tried.
+pub(crate) async fn measure_open(connection: &mut MySqlConnection, backlog: &Backlog) -> sqlx::Result<()> {
+    for state in ["PENDING", "SENT", "NEEDS_OPERATOR"] {
+        let open = sqlx::query_scalar!("select count(*) from refunds where state = ?", state);
+        backlog.refunds.with_label_values(&[state]).set(open.fetch_one(&mut *connection).await?);
+    }
+    let age = sqlx::query_scalar!(
+        r#"select timestampdiff(second, min(created_at), now(6)) as "age: i64" from refunds
+           where state in ('PENDING', 'SENT')"#,
+    );
+    backlog.oldest_refund.set(age.fetch_one(connection).await?.unwrap_or_default());
+    Ok(())
 }

@@ -74,8 +74,8 @@ pub(crate) enum ProfileError {
     Database(#[from] sqlx::Error),
 }
 
-/// Creates an account.
-pub(crate) async fn sign_up(db: &MySqlPool, person: &NewPerson, password_hash: &str) -> Result<(), SignUpError> {
+/// Creates an account, and answers its id.
+pub(crate) async fn sign_up(db: &MySqlPool, person: &NewPerson, password_hash: &str) -> Result<i64, SignUpError> {
     db::retry(async || {
         store::insert(db, person, password_hash).await.map_err(|error| match db::violated_constraint(&error) {
             // `email` is the key's name in a database the original made.

@@ -5,8 +5,8 @@ use sqlx::MySqlPool;
 
 use super::{Account, NewPerson, Person, ProfileChange};
 
-pub(super) async fn insert(db: &MySqlPool, person: &NewPerson, password_hash: &str) -> sqlx::Result<()> {
-    sqlx::query!(
+pub(super) async fn insert(db: &MySqlPool, person: &NewPerson, password_hash: &str) -> sqlx::Result<i64> {
+    let inserted = sqlx::query!(
         "insert into users (name, email, password_hash, phone, birth_date, role) values (?, ?, ?, ?, ?, 'USER')",
         person.name,
         person.email,
@@ -16,7 +16,7 @@ pub(super) async fn insert(db: &MySqlPool, person: &NewPerson, password_hash: &s
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(i64::try_from(inserted.last_insert_id()).unwrap_or(i64::MAX))
 }
 
 pub(super) async fn find_by_email(db: &MySqlPool, email: &str) -> sqlx::Result<Option<Account>> {

@@ -7,15 +7,17 @@ mod outage;
 mod profile;
 mod shapes;
 mod signup;
+mod telling;
 mod throttle;
 #[path = "../../src/passwords/vectors.rs"]
 mod vectors;
 
 use std::time::Duration;
 
-use auth_service::{App, Limits};
+use auth_service::{App, Limits, Metrics};
 use common::cache::Cache;
 use common::http::{Envelope, wrap};
+use common::metrics::Registry;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use testkit::{Client, World};
@@ -32,7 +34,8 @@ fn limited(world: &World, limits: &Limits) -> Client {
 
 /// A client of a service that depends on something else than `world` has.
 fn client_with(world: &World, db: MySqlPool, cache: Cache, limits: &Limits) -> Client {
-    let app = App::new(db, cache, world.tokens.clone(), world.clock.clone(), limits);
+    let metrics = Metrics::new(&Registry::default()).expect("metrics");
+    let app = App::new(db, cache, world.tokens.clone(), world.clock.clone(), limits, metrics);
     let envelope = Envelope { service: "auth-service", timeout: Duration::from_secs(30), trusted_proxy_hops: 0 };
     Client::anonymous(wrap(auth_service::router(app), envelope))
 }

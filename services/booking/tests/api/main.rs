@@ -16,3 +16,4 @@ mod races;
 mod seats;
 mod settings;
 mod support;
+mod telling;

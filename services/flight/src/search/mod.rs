@@ -73,7 +73,10 @@ pub(crate) async fn search(
     State(app): State<App>,
     Query(search): Query<Search>,
 ) -> Result<Json<FlightsFound>, ApiError> {
-    let flights = cached::search(&app, &search.journey()?).await?;
+    let journey = search.journey()?;
+    let flights = cached::search(&app, &journey).await?;
+    let Journey { from, to, date } = journey;
+    tracing::info!("Flight search request: {from} - {to} on {date} | Found {} flights", flights.len());
     Ok(Json(FlightsFound { total: flights.len(), flights }))
 }
 

@@ -280,3 +280,27 @@ async fn a_cached_search_does_not_hide_that_the_database_is_gone(_: MySqlPoolOpt
     shelf.world = crate::without_database(shelf.world);
     client(&shelf.world).get(&shelf.search).await.refused(503, "unavailable");
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn hits_misses_and_failures_are_counted(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shelf = Shelf::new(database).await;
+    let world = &shelf.world;
+    let _ = shelf.schedule("CJ101").await;
+    let client = client_with(world, world.cache.clone().measured(&world.metrics).unwrap(), 300);
+    for _ in 0..3 {
+        let _ = client.get(&shelf.search).await.expect(200);
+    }
+    let reads = |outcome: &str| {
+        world.counted(&format!("cloudjet_cache_reads_total{{kind=\"flights\",outcome=\"{outcome}\"}}")).to_string()
+    };
+    assert_eq!(["miss", "hit", "away"].map(reads), ["1", "2", "0"]);
+    let fills = "cloudjet_cache_operation_duration_seconds_count{operation=\"fill\"}";
+    assert_eq!(world.counted(fills).to_string(), "1");
+
+    let away = World::new((*world.db.connect_options()).clone());
+    let dead = Cache::new(&Redis { port: 1, ..crate::redis() }).unwrap().measured(&away.metrics).unwrap();
+    let _ = client_with(&away, dead, 300).get(&shelf.search).await.expect(200);
+    let failed = away.counted("cloudjet_cache_failures_total{operation=\"read\"}");
+    let asked = away.counted("cloudjet_cache_reads_total{kind=\"flights\",outcome=\"away\"}");
+    assert_eq!((failed.to_string(), asked.to_string()), ("1".to_owned(), "1".to_owned()));
+}

@@ -12,3 +12,4 @@ mod routes;
 mod streaming;
 mod support;
 mod system;
+mod telling;

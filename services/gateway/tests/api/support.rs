@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use common::http::{Envelope, Limits, Server, cors, wrap};
+use common::metrics::Registry;
 use common::service::Service;
 use common::shutdown::Shutdown;
 use http_body_util::BodyExt;
@@ -58,6 +59,7 @@ pub(crate) fn url(address: SocketAddr) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    pub(crate) metrics: Registry,
     client: Client<HttpConnector, Body>,
 }
 
@@ -77,9 +79,10 @@ impl Gateway {
             trusted_proxy_hops: settings.http.trusted_proxy_hops,
         };
         let cors = cors::layer(&settings.http);
-        let router = wrap(gateway::Gateway::build(settings).unwrap().router, envelope);
+        let metrics = Registry::default();
+        let router = wrap(gateway::Gateway::build(settings, &metrics).unwrap().router, envelope);
         let address = serve_within(limits, if let Some(cors) = cors { router.layer(cors) } else { router }).await;
-        Self { address, client: Client::builder(TokioExecutor::new()).build_http() }
+        Self { address, metrics, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
     /// A gateway that sends everything to one upstream and has one second's patience with it.

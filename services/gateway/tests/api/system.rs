@@ -42,6 +42,7 @@ impl System {
             chance: world.chance.clone(),
             provider: Some(client),
             terms: Terms::default(),
+            metrics: orders::Metrics::new(&world.metrics).unwrap(),
         };
         let services = [
             ("AUTH_SERVICE_URL", auth(&world)),
@@ -81,7 +82,8 @@ fn enveloped(router: Router) -> Router {
 fn auth(world: &World) -> Router {
     let limits = auth_service::Limits { login_attempts: 30, hashing_concurrency: 2, hashing_wait_ms: 9000 };
     let World { db, cache, tokens, clock, .. } = world.clone();
-    auth_service::router(auth_service::App::new(db, cache, tokens, clock, &limits))
+    let metrics = auth_service::Metrics::new(&world.metrics).unwrap();
+    auth_service::router(auth_service::App::new(db, cache, tokens, clock, &limits, metrics))
 }
 
 fn flight(world: &World) -> Router {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::jobs::{self, Shift};
 use common::service::Running;
-use orders::{Orders, Terms};
+use orders::{Backlog, Orders, Terms};
 use payment_service::{Pauses, with_jobs};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use tokio::time::{sleep, timeout};
@@ -19,8 +20,8 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let terms = Terms { reconcile_after: soon, reconcile_interval: soon, ..shop.orders.terms };
     let impatient = Orders { terms, ..shop.orders.clone() };
     let often = Duration::from_millis(20);
-    let pauses = Pauses { refunds: often, questions: often, unbooked: often, inbox: often };
-    let running = with_jobs(Running::default(), &impatient, pauses);
+    let pauses = Pauses { refunds: often, questions: often, unbooked: often, inbox: often, backlog: often };
+    let running = with_jobs(Running::default(), &impatient, Backlog::new(&shop.world.metrics).unwrap(), pauses);
 
     // Nobody tells us, nobody books, nobody calls.
     let (buyer, schedule) = (shop.buyer().await, shop.schedule(9).await);
@@ -30,8 +31,9 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     sqlx::query("update provider_events set order_id = ?").bind(&forgotten).execute(&shop.world.db).await.unwrap();
 
     let stop = CancellationToken::new();
-    let jobs: Vec<_> = running.jobs.into_iter().map(|start| tokio::spawn(start(stop.clone()))).collect();
-    assert_eq!(jobs.len(), 4);
+    let shift = Shift { stop: stop.clone(), metrics: jobs::Metrics::new(&shop.world.metrics).unwrap() };
+    let jobs: Vec<_> = running.jobs.into_iter().map(|start| tokio::spawn(start(shift.clone()))).collect();
+    assert_eq!(jobs.len(), 5);
     let settled = async {
         while (shop.status(&paid).await.as_str(), shop.status(&forgotten).await.as_str()) != ("CANCELLED", "FAILED") {
             sleep(Duration::from_millis(50)).await;
@@ -44,4 +46,9 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     }
     shop.assert_refunds(&[(PRICE, "UNBOOKED", "SUCCEEDED")]).await;
     assert_eq!(shop.seats(schedule).await, (9, 0));
+    for job in ["pay refunds", "ask about payments", "refund unbooked", "tidy the inbox"] {
+        let worked = format!("cloudjet_job_runs_total{{job=\"{job}\",outcome=\"worked\"}}");
+        assert!(shop.world.counted(&worked) >= 1.0, "{job}");
+    }
+    assert!(shop.world.counted("cloudjet_job_duration_seconds_count{job=\"look at the backlog\"}") >= 1.0);
 }

@@ -21,3 +21,4 @@ mod settings;
 mod shapes;
 mod states;
 mod support;
+mod telling;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::config;
+use common::metrics::Registry;
 use common::service::Service as _;
 use payment_service::{Pauses, Payment, Settings};
 
@@ -26,7 +27,13 @@ fn have_the_contracts_defaults() {
         (900, 1800, 60)
     );
     let seconds = Duration::from_secs;
-    let pauses = Pauses { refunds: seconds(2), questions: seconds(5), unbooked: seconds(30), inbox: seconds(30) };
+    let pauses = Pauses {
+        refunds: seconds(2),
+        questions: seconds(5),
+        unbooked: seconds(30),
+        inbox: seconds(30),
+        backlog: seconds(15),
+    };
     assert_eq!(Pauses::of(&settings.orders.terms), pauses);
 }
 
@@ -56,7 +63,9 @@ fn browsers_get_the_key_under_its_name_or_its_older_one() {
 #[tokio::test]
 async fn half_a_pair_of_credentials_does_not_start() {
     let (id, key) = (("BOOTPAY_REST_APPLICATION_ID", "id"), ("BOOTPAY_PRIVATE_KEY", "hush-hush"));
-    let start = |more: &[(&str, &str)]| Payment::build(load(more).unwrap()).map(drop).map_err(|e| e.to_string());
+    let start = |more: &[(&str, &str)]| {
+        Payment::build(load(more).unwrap(), &Registry::default()).map(drop).map_err(|e| e.to_string())
+    };
     let half = start(&[id]).unwrap_err();
     assert!(half.contains("BOOTPAY_REST_APPLICATION_ID") && half.contains("BOOTPAY_PRIVATE_KEY"), "{half}");
     for whole in [&[][..], &[key], &[id, key]] {

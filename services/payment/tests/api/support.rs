@@ -12,6 +12,7 @@ use catalogue::SeatNumber;
 use chrono::NaiveDate;
 use common::events::Cause;
 use common::http::{Envelope, wrap};
+use common::metrics::Registry;
 use common::money::Money;
 use common::service::Service as _;
 use orders::bookings::{BookError, Booked, Gender, NewBooking, Passenger, Receipt};
@@ -53,11 +54,13 @@ impl Service {
     }
 
     pub(crate) fn configured(
-        world: World,
+        mut world: World,
         provider: Option<bootpay::Client>,
         application_id: Option<&str>,
         key: &str,
     ) -> Self {
+        // Each counts by itself, also where two share a world.
+        world.metrics = Registry::default();
         let orders = Orders {
             db: world.db.clone(),
             cache: world.cache.clone(),
@@ -65,6 +68,7 @@ impl Service {
             chance: world.chance.clone(),
             provider,
             terms: Terms::default(),
+            metrics: orders::Metrics::new(&world.metrics).unwrap(),
         };
         let client = Client::anonymous(serve(&world, &orders, application_id, key));
         Self { world, orders, client }
