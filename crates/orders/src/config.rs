@@ -28,13 +28,7 @@ pub struct OrderSettings {
 
 impl OrderSettings {
     /// The order desk of a service with this database, cache and clock, which declares in `metrics` what it counts.
-    pub fn desk(
-        &self,
-        db: &MySqlPool,
-        cache: &Cache,
-        clock: &Clock,
-        metrics: &Registry,
-    ) -> Result<Orders, StartError> {
+    pub fn desk(&self, db: &MySqlPool, cache: &Cache, clock: &Clock, metrics: &Registry) -> Result<Orders, StartError> {
         Ok(Orders {
             db: db.clone(),
             cache: cache.clone(),

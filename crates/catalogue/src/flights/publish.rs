@@ -152,10 +152,11 @@ async fn lower(
     let mut changes = Vec::new();
     for day in to_come {
         let is_rewritten = season.overwrite && (season.first..=season.last).contains(&day.flight_date);
-        let free = day.available_seats.min(day.free_of(flight.total_seats, flight.total_seats));
-        if !is_rewritten && free < day.available_seats {
-            store::set_seats(connection, day.schedule_id, free).await?;
-            let (old, new) = (json!({ "available_seats": day.available_seats }), json!({ "available_seats": free }));
+        let most = day.seats_of(flight.total_seats, flight.total_seats);
+        if !is_rewritten && most.available < day.available_seats {
+            store::set_seats(connection, day.schedule_id, most).await?;
+            let (old, new) =
+                (json!({ "available_seats": day.available_seats }), json!({ "available_seats": most.available }));
             changes.push((day.schedule_id, old, new));
         }
     }
@@ -213,10 +214,10 @@ async fn publish_anew(
 ) -> sqlx::Result<()> {
     let mut changes = Vec::with_capacity(days.len());
     for day in days {
-        let free = day.free_of(season.seats, flight.total_seats);
-        store::publish_anew(connection, day.schedule_id, season.price, free).await?;
+        let seats = day.seats_of(season.seats, flight.total_seats);
+        store::publish_anew(connection, day.schedule_id, season.price, seats).await?;
         let old = state(day.current_price, day.available_seats, day.status);
-        changes.push((day.schedule_id, old, state(season.price, free, ScheduleStatus::Active)));
+        changes.push((day.schedule_id, old, state(season.price, seats.available, ScheduleStatus::Active)));
     }
     events::record_all(connection, cause, Subject::Schedule, "published-anew", &changes).await
 }

@@ -198,10 +198,19 @@ pub(super) struct Day {
 }
 
 impl Day {
-    /// What `available_seats` must be for `wanted` seats to be free, or as many as an aircraft with `total` has left.
-    pub(super) fn free_of(&self, wanted: i64, total: i64) -> i64 {
-        (wanted.min(total - self.taken) - self.lapsed).max(0)
+    /// What must be written for `wanted` seats to be free, or as many as an aircraft with `total` has left.
+    pub(super) fn seats_of(&self, wanted: i64, total: i64) -> Seats {
+        let free = wanted.min(total - self.taken) - self.lapsed;
+        Seats { available: free.max(0), oversold: (-free).max(0) }
     }
+}
+
+/// A day's seats as they are counted: what may be sold, and what must come back before any of it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seats {
+    pub(super) available: i64,
+    /// How many of the seats that come back are owed: more are taken, or about to be given back, than there are.
+    pub(super) oversold: i64,
 }
 
 /// Locks a flight's days from `first` on until the transaction ends. The flight is locked: nobody else locks several
@@ -277,13 +286,15 @@ pub(super) async fn publish_anew(
     connection: &mut MySqlConnection,
     schedule_id: i64,
     price: Money,
-    free: i64,
+    seats: Seats,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update flight_schedules set current_price = ?, available_seats = ?, status = 'ACTIVE', cancelled_at = null
+        "update flight_schedules
+         set current_price = ?, available_seats = ?, oversold = ?, status = 'ACTIVE', cancelled_at = null
          where schedule_id = ?",
         price.as_won(),
-        free,
+        seats.available,
+        seats.oversold,
         schedule_id,
     )
     .execute(connection)
@@ -291,10 +302,15 @@ pub(super) async fn publish_anew(
     .map(drop)
 }
 
-/// Lets a locked day have so many seats free.
-pub(super) async fn set_seats(connection: &mut MySqlConnection, schedule_id: i64, free: i64) -> sqlx::Result<()> {
-    sqlx::query!("update flight_schedules set available_seats = ? where schedule_id = ?", free, schedule_id)
-        .execute(connection)
-        .await
-        .map(drop)
+/// Lets a locked day have these seats.
+pub(super) async fn set_seats(connection: &mut MySqlConnection, schedule_id: i64, seats: Seats) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update flight_schedules set available_seats = ?, oversold = ? where schedule_id = ?",
+        seats.available,
+        seats.oversold,
+        schedule_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }

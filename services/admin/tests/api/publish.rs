@@ -174,6 +174,12 @@ async fn publishing_anew_gives_back_no_seat_that_is_taken(_: MySqlPoolOptions, d
     fewer["schedule"]["available_seats"] = json!(10);
     let _ = admin.post(PUBLISH, &fewer).await.expect(201);
     assert_eq!((service.seats(id).await, free().await), ((6, 9), 10));
+    // Fewer than are about to come back: the surplus isn't sold when they do.
+    fewer["schedule"]["available_seats"] = json!(1);
+    let _ = admin.post(PUBLISH, &fewer).await.expect(201);
+    assert_eq!((service.seats(id).await, free().await), ((0, 9), 1));
+    let _ = service.desk.orders.sweep_seats_once(100).await.unwrap();
+    assert_eq!((service.seats(id).await, free().await), ((1, 5), 1));
     let _ = admin.post(PUBLISH, &anew(day, &flight("CJ101"))).await.expect(201);
     service.book(id, 1).await;
     assert_eq!((service.seats(id).await, free().await), ((174, 6), 174));

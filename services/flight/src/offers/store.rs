@@ -22,8 +22,8 @@ macro_rules! offers {
                       f.arrival_airport, b.airport_name as arrival_name, b.city as arrival_city,
                       s.flight_date, f.departure_time, f.arrival_time, f.duration, f.aircraft,
                       s.current_price as "current_price: i64", d.discount_percentage,
-                      cast(s.available_seats + (select coalesce(sum(c.quantity), 0) from claims c
-                                                where c.pool_id = s.schedule_id and c.held_until <= now(6))
+                      cast(s.available_seats - s.oversold + (select coalesce(sum(c.quantity), 0) from claims c
+                                                             where c.pool_id = s.schedule_id and c.held_until <= now(6))
                            as signed) as "free_seats!: i64"
                from flight_schedules s
                join flights f on f.flight_id = s.flight_id
@@ -33,7 +33,8 @@ macro_rules! offers {
                where (s.status = 'ACTIVE' or s.status is null)
                  and (f.is_active or f.is_active is null)
                  and (s.available_seats > 0
-                      or exists (select 1 from claims c where c.pool_id = s.schedule_id and c.held_until <= now(6)))
+                      or s.oversold < (select sum(c.quantity) from claims c
+                                       where c.pool_id = s.schedule_id and c.held_until <= now(6)))
                  and "# + $which,
             $($argument),+
         )
@@ -79,8 +80,8 @@ pub(super) async fn free_seats(db: &MySqlPool, journey: &Journey) -> sqlx::Resul
     sqlx::query_as!(
         OnSale,
         r#"select s.schedule_id, f.departure_time, a.time_zone as departure_zone,
-                  cast(s.available_seats + (select coalesce(sum(c.quantity), 0) from claims c
-                                            where c.pool_id = s.schedule_id and c.held_until <= now(6))
+                  cast(s.available_seats - s.oversold + (select coalesce(sum(c.quantity), 0) from claims c
+                                                         where c.pool_id = s.schedule_id and c.held_until <= now(6))
                        as signed) as "free_seats!: i64"
            from flight_schedules s
            join flights f on f.flight_id = s.flight_id
@@ -88,7 +89,8 @@ pub(super) async fn free_seats(db: &MySqlPool, journey: &Journey) -> sqlx::Resul
            where (s.status = 'ACTIVE' or s.status is null)
              and (f.is_active or f.is_active is null)
              and (s.available_seats > 0
-                  or exists (select 1 from claims c where c.pool_id = s.schedule_id and c.held_until <= now(6)))
+                  or s.oversold < (select sum(c.quantity) from claims c
+                                   where c.pool_id = s.schedule_id and c.held_until <= now(6)))
              and f.departure_airport = ? and f.arrival_airport = ? and s.flight_date = ?"#,
         journey.from.as_str(),
         journey.to.as_str(),
