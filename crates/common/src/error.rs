@@ -175,6 +175,7 @@ pub struct Problem {
     #[schema(example = "urn:cloudjet:problem:invalid-field")]
     pub kind: String,
     /// The status in words.
+    #[schema(example = "Bad Request")]
     pub title: String,
     /// The HTTP status.
     #[schema(example = 400)]
@@ -183,8 +184,10 @@ pub struct Problem {
     #[schema(example = "invalid-field")]
     pub code: String,
     /// What happened, for people: Korean, or English by `Accept-Language`.
+    #[schema(example = "email: 이메일 주소를 확인해 주세요.")]
     pub message: String,
     /// Quote it when asking for help; also in the `X-Request-Id` header.
+    #[schema(example = "019aa5f0-6f3c-7c1e-9d43-5b1d0e7c2a11")]
     pub request_id: String,
     /// The fields that were refused, where the request had any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -195,8 +198,10 @@ pub struct Problem {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where it stands in the request, e.g. `passengers[0].name`.
+    #[schema(example = "email")]
     pub field: String,
     /// What is wrong with it.
+    #[schema(example = "이메일 주소를 확인해 주세요.")]
     pub message: String,
 }
 

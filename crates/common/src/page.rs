@@ -18,11 +18,11 @@ const LONGEST: u32 = 100;
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// At most so many; all of them when absent.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
     /// After so many.
     #[serde(default)]
-    #[param(minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64, example = 0)]
     offset: u32,
 }
 

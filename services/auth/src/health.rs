@@ -7,7 +7,9 @@ use common::http::Json;
 /// The service's name wherever it is written.
 pub(crate) const SERVICE: &str = "auth-service";
 
-/// Whether the service lives.
+/// Ask whether the service lives.
+///
+/// Always 200 as long as it does, whatever it depends on.
 #[utoipa::path(
     get, path = "/api/auth/health", operation_id = "auth_health", tag = "health",
     responses((status = 200, description = "It lives.", body = Health)),

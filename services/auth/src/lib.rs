@@ -57,7 +57,7 @@ impl App {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "CloudJet auth", description = "People and sessions: sign-up, log-in, profile."),
+    info(title = "CloudJet auth service", description = "Accounts and sessions."),
     modifiers(&Bearer)
 )]
 struct Description;

@@ -23,13 +23,13 @@ use crate::people::{self, EmailAddress, Person};
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Credentials {
     /// The account's e-mail address, in any case.
-    #[schema(nullable = false, example = "haneul@example.com")]
+    #[schema(example = "user@cloudjet.com")]
     email: Option<String>,
     /// The same under its older name; `email` wins.
-    #[schema(nullable = false)]
+    #[schema(example = "user@cloudjet.com")]
     username: Option<String>,
     /// The account's password.
-    #[schema(required = true, nullable = false, format = "password", example = "Passw0rd!")]
+    #[schema(required = true, nullable = false, format = "password", example = "user1234")]
     password: Option<String>,
 }
 
@@ -37,8 +37,10 @@ pub(crate) struct Credentials {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     /// For people: Korean, or English by `Accept-Language`.
+    #[schema(example = "로그인되었습니다.")]
     message: &'static str,
     /// To be sent as `Authorization: Bearer <token>`; lasts a day.
+    #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9…")]
     token: String,
     user: SessionUser,
 }
@@ -47,21 +49,29 @@ pub(crate) struct Session {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionUser {
+    #[schema(example = 7)]
     id: i64,
+    #[schema(example = "김하늘")]
     name: String,
     /// As stored, not as typed.
+    #[schema(example = "haneul@example.com")]
     email: String,
-    #[schema(required = true)]
+    #[schema(required = true, example = "010-1234-5678")]
     phone: Option<String>,
-    #[schema(required = true)]
+    #[schema(required = true, example = "1990-02-03")]
     birth_date: Option<NaiveDate>,
     role: Role,
 }
 
-/// Opens a session.
+/// Log in.
+///
+/// Answers a token for `Authorization: Bearer <token>` that lasts a day. Logging out is forgetting it.
 #[utoipa::path(
     post, path = "/api/auth/login", operation_id = "log_in", tag = "people",
-    request_body = Credentials,
+    request_body(
+        content = Credentials,
+        example = json!({ "email": "user@cloudjet.com", "password": "user1234" }),
+    ),
     responses(
         (status = 200, description = "A session.", body = Session),
         (status = 400, description = "A field is missing or has the wrong type; `errors` names it.", body = Problem, content_type = "application/problem+json"),

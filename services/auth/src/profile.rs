@@ -23,17 +23,22 @@ pub(crate) struct ProfileAnswer {
 /// What is known of the person who asks.
 #[derive(Serialize, ToSchema)]
 struct Profile {
+    #[schema(example = 7)]
     user_id: i64,
+    #[schema(example = "김하늘")]
     name: String,
+    #[schema(example = "haneul@example.com")]
     email: String,
-    #[schema(required = true)]
+    #[schema(required = true, example = "010-1234-5678")]
     phone: Option<String>,
-    #[schema(required = true)]
+    #[schema(required = true, example = "1990-02-03")]
     birth_date: Option<NaiveDate>,
     role: Role,
 }
 
-/// The caller's own profile.
+/// Show one's profile.
+///
+/// What the account that is signed in told about its person.
 #[utoipa::path(
     get, path = "/api/auth/profile", operation_id = "show_profile", tag = "people",
     security(("bearer" = [])),
@@ -51,6 +56,7 @@ pub(crate) async fn show(user: User, State(db): State<MySqlPool>) -> Result<Json
 
 /// What to change. What is absent or null stays; everything else about a person can't be changed here.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ProfileChange)]
 pub(crate) struct Change {
     /// 1 to 50 printable characters of any script, without `<` and `>`.
     #[schema(min_length = 1, max_length = 50, example = "김하늘")]
@@ -60,10 +66,12 @@ pub(crate) struct Change {
     phone: Option<String>,
 }
 
-/// Changes the caller's name, phone number, or both.
+/// Change one's name or phone number.
+///
+/// What is absent stays as it is. Nothing else about a person can be changed here.
 #[utoipa::path(
     put, path = "/api/auth/profile", operation_id = "change_profile", tag = "people",
-    request_body = Change,
+    request_body(content = Change, example = json!({ "name": "김하늘", "phone": "010-1234-5678" })),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "It is so now, also if it was before.", body = Done),

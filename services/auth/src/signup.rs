@@ -40,15 +40,28 @@ pub(crate) struct SignUp {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Done {
     /// For people: Korean, or English by `Accept-Language`.
+    #[schema(example = "회원가입이 완료되었습니다.")]
     pub(crate) message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     pub(crate) success: bool,
 }
 
-/// Creates an account. It doesn't log in.
+/// Open an account.
+///
+/// It doesn't log in. Everybody begins as a passenger; addresses are unique, whatever their case.
 #[utoipa::path(
     post, path = "/api/auth/signup", operation_id = "sign_up", tag = "people",
-    request_body = SignUp,
+    request_body(
+        content = SignUp,
+        example = json!({
+            "name": "김하늘",
+            "email": "haneul@example.com",
+            "password": "Passw0rd!",
+            "phone": "010-1234-5678",
+            "birthDate": "1990-02-03",
+        }),
+    ),
     responses(
         (status = 201, description = "The account exists.", body = Done),
         (status = 400, description = "A field is missing or not acceptable; `errors` names it.", body = Problem, content_type = "application/problem+json"),

@@ -17,15 +17,18 @@ use crate::detail::no_such_booking;
 /// The booking is cancelled.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BookingCancelled {
+    #[schema(example = "예약이 취소되었습니다.")]
     message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
+    #[schema(example = "CJ4K7Q2M9X")]
     booking_number: String,
 }
 
-/// Cancel a booking, paid or not, until its flight departs.
+/// Cancel a booking.
 ///
-/// Its seats are free at once. What was paid is refunded in full; the refund is on its way when this answers, also
+/// Paid or not, until its flight departs. Its seats are free at once. What was paid is refunded in full; the refund is on its way when this answers, also
 /// while the payment provider can't be reached.
 #[utoipa::path(
     post,

@@ -23,10 +23,14 @@ pub(crate) struct OneBooking {
 pub(crate) struct NamedBooking {
     #[serde(flatten)]
     booking: BookingShape,
+    /// Who made it.
+    #[schema(example = "김하늘")]
     user_name: String,
 }
 
-/// Show one booking. Only its owner and administrators learn that it exists.
+/// Show a booking.
+///
+/// Only its owner and administrators learn that it exists.
 #[utoipa::path(
     get,
     path = "/api/bookings/{booking_number}",

@@ -48,7 +48,7 @@ pub struct App {
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(title = "CloudJet booking service", description = "Bookings, passengers and seats."), modifiers(&Bearer))]
+#[openapi(info(title = "CloudJet booking service", description = "Bookings, their passengers and seats."), modifiers(&Bearer))]
 struct Description;
 
 /// The public routes and their description. A route that isn't described can't be added.

@@ -18,7 +18,9 @@ pub(crate) struct Bookings {
     bookings: Vec<BookingShape>,
 }
 
-/// List the caller's bookings, newest first.
+/// List one's bookings.
+///
+/// Newest first, all of them, or the part that `limit` and `offset` name.
 #[utoipa::path(
     get,
     path = "/api/bookings",

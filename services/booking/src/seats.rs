@@ -17,7 +17,9 @@ pub(crate) struct OccupiedSeats {
     occupied_seats: Vec<SeatNumber>,
 }
 
-/// List the seats of a schedule that are sold or held. None for a schedule that doesn't exist.
+/// List the seats that are gone.
+///
+/// Sold ones and held ones, in the order of the cabin. A schedule that doesn't exist has none.
 #[utoipa::path(
     get,
     path = "/api/bookings/occupied-seats/{schedule_id}",

@@ -19,16 +19,23 @@ pub(crate) struct BookingShape {
     #[schema(example = "12A")]
     seat_number: Option<String>,
     total_amount: Money,
+    #[schema(example = "haneul@example.com")]
     contact_email: String,
+    #[schema(example = "010-1234-5678")]
     contact_phone: String,
     #[schema(example = "card")]
     payment_method: String,
     status: BookingStatus,
     /// Why it was cancelled, if it was.
+    #[schema(example = json!(null))]
     cancel_reason: Option<CancelReason>,
     /// Until when it must be paid, while it is pending.
+    #[schema(example = json!(null))]
     payment_due_at: Option<DateTime<Utc>>,
+    #[schema(example = "2026-11-24T03:00:00Z")]
     created_at: DateTime<Utc>,
+    /// The local day of departure.
+    #[schema(example = "2026-12-01")]
     flight_date: NaiveDate,
     #[schema(example = "CJ101")]
     flight_id: String,
@@ -46,7 +53,9 @@ pub(crate) struct BookingShape {
     duration: String,
     #[schema(example = "Boeing 737-800")]
     aircraft: String,
+    #[schema(example = "인천국제공항")]
     departure_name: String,
+    #[schema(example = "나리타국제공항")]
     arrival_name: String,
     passengers: Vec<PassengerShape>,
 }
@@ -54,13 +63,17 @@ pub(crate) struct BookingShape {
 /// A passenger.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PassengerShape {
+    #[schema(example = "김하늘")]
     name_kor: String,
     /// Null where it wasn't asked for.
+    #[schema(example = "KIM HANEUL")]
     name_eng: Option<String>,
+    #[schema(example = "1990-02-03")]
     birth_date: NaiveDate,
     /// Null where it wasn't asked for.
     gender: Option<Gender>,
     /// Null where none was chosen.
+    #[schema(example = "12A")]
     seat_number: Option<String>,
 }
 

@@ -61,6 +61,7 @@ pub(crate) struct Card {
     /// The price of a seat before any discount, in won.
     original_price: Money,
     /// What a seat costs now, in won.
+    #[schema(value_type = i64, example = 240_000)]
     price: Money,
     /// How many seats are free.
     #[schema(example = 150)]
@@ -72,6 +73,7 @@ pub(crate) struct Card {
     #[schema(required, example = 25)]
     discount_percentage: Option<u8>,
     /// Whether there is a discount.
+    #[schema(example = true)]
     has_discount: bool,
 }
 

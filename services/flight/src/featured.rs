@@ -19,6 +19,7 @@ pub(crate) struct FeaturedFlight {
     #[serde(flatten)]
     card: Card,
     /// The same as `price`.
+    #[schema(value_type = i64, example = 240_000)]
     discounted_price: Money,
 }
 

@@ -45,7 +45,7 @@ pub struct App {
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "CloudJet flight service",
-    description = "Search, airports, featured offers and promotions. Everything is public; a token is ignored."
+    description = "Search, airports, offers. Everything is public; a token is not looked at."
 ))]
 struct Description;
 

@@ -67,8 +67,10 @@ pub(crate) struct Promotion {
     /// The same as `original_price`.
     base_price: Money,
     /// What a seat costs now, in won.
+    #[schema(value_type = i64, example = 240_000)]
     discounted_price: Money,
     /// The same as `discounted_price`.
+    #[schema(value_type = i64, example = 240_000)]
     current_price: Money,
     /// The discount in percent.
     #[schema(example = 25)]
@@ -109,7 +111,9 @@ pub(crate) async fn promotions(
     Ok(Json(Promotions { total: promotions.len(), promotions }))
 }
 
-/// Show the six best offers as promotions: the short path.
+/// Show the six best offers as promotions.
+///
+/// The same as `/api/flights/promotions`.
 #[utoipa::path(
     get,
     path = "/api/promotions",

@@ -33,7 +33,9 @@ pub(crate) struct AttachRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentAttached {
     /// Always true.
+    #[schema(example = true)]
     success: bool,
+    #[schema(example = "결제가 예약에 연결되었습니다.")]
     message: &'static str,
 }
 
@@ -46,7 +48,10 @@ pub(crate) struct PaymentAttached {
     path = "/api/payments/attach-booking",
     operation_id = "attach_booking",
     tag = "payments",
-    request_body = AttachRequest,
+    request_body(
+        content = AttachRequest,
+        example = json!({ "orderId": "CJ-ORD-7-10000001-0f3a9c2e", "bookingId": "CJ4K7Q2M9X" }),
+    ),
     responses(
         (status = 200, description = "The payment is the booking's.", body = PaymentAttached),
         (status = 400, description = "A field is missing or has the wrong form; `errors` names it.", body = Problem, content_type = "application/problem+json"),

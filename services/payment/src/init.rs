@@ -53,6 +53,7 @@ pub(crate) struct InitRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentBegun {
     /// Always true.
+    #[schema(example = true)]
     success: bool,
     #[schema(example = 1)]
     payment_id: i64,
@@ -65,8 +66,10 @@ pub(crate) struct PaymentBegun {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentWindow {
     /// The provider's application id for browsers.
+    #[schema(example = "demo-web")]
     application_id: String,
     price: Money,
+    #[schema(example = "CloudJet 항공권 결제")]
     order_name: String,
     /// `nicepay` or `kakao`.
     #[schema(example = "nicepay")]
@@ -85,7 +88,19 @@ pub(crate) struct PaymentWindow {
     path = "/api/payments/init",
     operation_id = "begin_payment",
     tag = "payments",
-    request_body = InitRequest,
+    request_body(
+        content = InitRequest,
+        examples(
+            ("for a booking" = (
+                summary = "for a pending booking",
+                value = json!({ "bookingId": "CJ4K7Q2M9X", "amount": 320_000 }),
+            )),
+            ("for a schedule" = (
+                summary = "as the browser client asks: before it books, two seats",
+                value = json!({ "scheduleId": "10000001", "amount": 640_000, "orderName": "CJ101 ICN→NRT (2명)" }),
+            )),
+        ),
+    ),
     responses(
         (status = 200, description = "The payment is begun.", body = PaymentBegun),
         (status = 400, description = "A field is missing or can't be accepted, or the amount is not what it costs.", body = Problem, content_type = "application/problem+json"),

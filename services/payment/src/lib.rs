@@ -56,7 +56,7 @@ pub struct WebhookKey(pub SecretString);
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "CloudJet payment service", description = "Payments and the provider's webhook."),
+    info(title = "CloudJet payment service", description = "Payments, and what the payment provider tells of them."),
     modifiers(&Bearer)
 )]
 struct Description;

@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for Whole {
 
 /// An id in a request: a positive number, also as a decimal string, which is what the browser client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
-#[schema(value_type = i64, example = 10_000_001)]
+#[schema(value_type = i64, minimum = 1, example = 10_000_001)]
 pub struct Id(pub i64);
 
 impl<'de> Deserialize<'de> for Id {

@@ -25,8 +25,10 @@ use request::BookingRequest;
 /// The booking that was made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BookingMade {
+    #[schema(example = "좌석을 확보했습니다. 결제가 확인되면 예약이 확정됩니다.")]
     message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
     #[schema(example = "CJ4K7Q2M9X")]
     booking_number: String,
@@ -35,6 +37,7 @@ pub(crate) struct BookingMade {
     /// `CONFIRMED` if a payment was found for it; else `PENDING`, to be paid by `payment_due_at`.
     status: BookingStatus,
     /// Until when it must be paid, while it is pending.
+    #[schema(example = "2026-11-24T03:15:00Z")]
     payment_due_at: Option<DateTime<Utc>>,
     total_amount: Money,
 }
@@ -50,7 +53,33 @@ pub(crate) struct BookingMade {
     path = "/api/bookings",
     operation_id = "create_booking",
     tag = "bookings",
-    request_body = BookingRequest,
+    request_body(
+        content = BookingRequest,
+        examples(
+            ("a documented request" = (
+                summary = "one passenger and a seat",
+                value = json!({
+                    "schedule_id": 10_000_001,
+                    "seat_id": "12A",
+                    "passengers": [{ "name": "김하늘", "birth_date": "1990-02-03", "phone": "010-1234-5678" }],
+                }),
+            )),
+            ("the browser client's" = (
+                summary = "as the browser client asks: two passengers, one seat",
+                value = json!({
+                    "scheduleId": "10000001",
+                    "passengers": [
+                        { "name": "김하늘", "nameEn": "KIM HANEUL", "birth": "1990-02-03", "gender": "F" },
+                        { "name": "김바다", "nameEn": "KIM BADA", "birth": "1992-07-21", "gender": "M" },
+                    ],
+                    "seats": ["12A"],
+                    "contactInfo": { "email": "haneul@example.com", "phone": "010-1234-5678" },
+                    "paymentMethod": "card",
+                    "totalAmount": 640_000,
+                }),
+            )),
+        ),
+    ),
     responses(
         (status = 201, description = "The booking is made.", body = BookingMade),
         (status = 200, description = "The caller has this very booking already.", body = BookingMade),

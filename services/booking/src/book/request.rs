@@ -46,11 +46,11 @@ pub(crate) struct BookingRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PassengerRequest {
     /// Name in Korean, or the only one.
-    #[schema(required = true, max_length = 50)]
+    #[schema(required = true, max_length = 50, example = "김하늘")]
     name: Option<String>,
     /// Name in English. Required beside `scheduleId`.
     #[serde(rename = "nameEn", alias = "name_en")]
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, example = "KIM HANEUL")]
     name_en: Option<String>,
     /// Date of birth.
     #[schema(example = "1990-02-03")]
@@ -60,16 +60,16 @@ pub(crate) struct PassengerRequest {
     birth_date: Option<String>,
     /// Required beside `scheduleId`.
     gender: Option<Gender>,
-    #[schema(max_length = 20)]
+    #[schema(max_length = 20, example = "010-1234-5678")]
     phone: Option<String>,
 }
 
 /// Where to reach the passengers.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ContactRequest {
-    #[schema(required = true, max_length = 100)]
+    #[schema(required = true, max_length = 100, example = "haneul@example.com")]
     email: Option<String>,
-    #[schema(required = true, max_length = 20)]
+    #[schema(required = true, max_length = 20, example = "010-1234-5678")]
     phone: Option<String>,
 }
 

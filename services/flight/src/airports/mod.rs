@@ -40,7 +40,9 @@ pub(crate) struct Airports {
     airports: Vec<Airport>,
 }
 
-/// List the airports, by name.
+/// List the airports.
+///
+/// All of them, by name.
 #[utoipa::path(
     get,
     path = "/api/flights/airports",
@@ -56,7 +58,9 @@ pub(crate) async fn airports(State(db): State<MySqlPool>) -> Result<impl IntoRes
     Ok(([(CACHE_CONTROL, MAX_AGE)], Json(Airports { airports })))
 }
 
-/// List the airports, by name: the path the browser client calls.
+/// List the airports.
+///
+/// The same as `/api/flights/airports`, at the address that the browser client calls.
 #[utoipa::path(
     get,
     path = "/api/airports",

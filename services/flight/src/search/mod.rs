@@ -21,10 +21,10 @@ use crate::offers::{Journey, Offer};
 #[into_params(parameter_in = Query)]
 pub(crate) struct Search {
     /// Where to leave: an IATA code, in any case.
-    #[param(required, value_type = String, example = "ICN")]
+    #[param(required, value_type = String, pattern = "^[A-Za-z]{3}$", example = "ICN")]
     departure: Option<String>,
     /// Where to arrive: an IATA code, in any case.
-    #[param(required, value_type = String, example = "NRT")]
+    #[param(required, value_type = String, pattern = "^[A-Za-z]{3}$", example = "NRT")]
     arrival: Option<String>,
     /// The local day to leave, `YYYY-MM-DD`.
     #[param(required, value_type = String, format = Date, example = "2026-12-01")]

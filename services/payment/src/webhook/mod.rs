@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(9);
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MessageReceived {
     /// Always true.
+    #[schema(example = true)]
     success: bool,
 }
 
@@ -49,7 +50,16 @@ pub(crate) struct MessageReceived {
         ("Bootpay-Signature" = Option<String>, Header, description = "Base64 of the HMAC-SHA256 over the raw body. If there is one, it must be right."),
         ("X-Bootpay-Signature" = Option<String>, Header, description = "The same, where the first is absent."),
     ),
-    request_body(content((WebhookMessage = "application/json"), (WebhookMessage = "application/x-www-form-urlencoded"))),
+    request_body(content(
+        (WebhookMessage = "application/json", example = json!({
+            "webhook_type": "PAYMENT_COMPLETED",
+            "receipt_id": "624c1c5c1fc19202e4746ce5",
+            "order_id": "CJ-ORD-7-10000001-0f3a9c2e",
+            "status": 1,
+            "price": 320_000,
+        })),
+        (WebhookMessage = "application/x-www-form-urlencoded"),
+    )),
     responses(
         (status = 200, description = "It is applied, was applied before, or there is nothing to do.", body = MessageReceived),
         (status = 400, description = "The message is malformed, or money came, but not the amount ordered: it goes back.", body = Problem, content_type = "application/problem+json"),
