@@ -52,8 +52,7 @@ enum Command {
     Test(test::Arguments),
     /// Check formatting, lints, generated files and dependencies.
     Check,
-    /// Write the generated files: .sqlx and each service's openapi.json.
-    Generate,
+    Generate(generate::Arguments),
     Db(db::Arguments),
 }
 
@@ -99,7 +98,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Up(arguments) => up::run(arguments, workspace, settings, stack).await.map(|()| 0),
         Command::Test(arguments) => test::run(arguments, workspace, settings, stack).await,
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
-        Command::Generate => generate::run(workspace, stack).await.map(|()| 0),
+        Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
     }
 }

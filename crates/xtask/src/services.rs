@@ -1,6 +1,7 @@
 //! The programs that make up a running CloudJet, and the ports they stand on.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -27,6 +28,20 @@ pub(crate) const SERVICES: [Service; 6] = [
     Service { name: "payment", package: "payment-service", port_setting: "PAYMENT_SERVICE_PORT", default_port: 5005 },
     Service { name: "gateway", package: "gateway", port_setting: "GATEWAY_SERVICE_PORT", default_port: 5000 },
 ];
+
+impl Service {
+    /// Whether `path` is one of its own addresses, rather than a short one that leads to it.
+    pub(crate) fn owns(&self, path: &str) -> bool {
+        let first = path.strip_prefix("/api/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        // Some are named for one thing and answer for many.
+        first.strip_suffix('s').unwrap_or(first) == self.name
+    }
+
+    /// The file with its description, by its path in the checkout.
+    pub(crate) fn description(&self) -> PathBuf {
+        PathBuf::from(format!("services/{}/openapi.json", self.name))
+    }
+}
 
 /// The services that describe an API of their own.
 pub(crate) fn described() -> impl Iterator<Item = &'static Service> {
@@ -176,6 +191,13 @@ mod tests {
             "{faults}"
         );
         assert!(faults.contains(&format!("Port {port} (payment simulator) is in use.")), "{faults}");
+    }
+
+    #[test]
+    fn a_short_address_is_nobodys_own() {
+        let flight = &SERVICES[1];
+        assert!(flight.owns("/api/flights/search") && flight.owns("/api/flights"));
+        assert!(!flight.owns("/api/airports") && !flight.owns("/api/auth/login"));
     }
 
     #[test]

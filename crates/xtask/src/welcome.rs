@@ -86,6 +86,7 @@ impl Welcome<'_> {
         }
         // The gateway is the front door: it stands first.
         rows[1..].rotate_right(1);
+        rows.insert(2, row("API, to read and try", format!("{}/docs/", self.gateway()), "ready".to_owned()));
         match self.ports.simulator {
             Some(port) => rows.push(row("payment simulator", format!("http://localhost:{port}"), "ready".to_owned())),
             None => rows.push(row("payment provider", "BOOTPAY_API_URL".to_owned(), "not asked".to_owned())),
@@ -95,8 +96,12 @@ impl Welcome<'_> {
         rows
     }
 
+    fn gateway(&self) -> String {
+        format!("http://localhost:{}", self.ports.of("gateway").unwrap_or_default())
+    }
+
     fn commands(&self) -> [String; 3] {
-        let gateway = format!("http://localhost:{}/api", self.ports.of("gateway").unwrap_or_default());
+        let gateway = format!("{}/api", self.gateway());
         let json = "-H 'content-type: application/json' -d";
         let date = Date::in_seoul(SystemTime::now() + DAY);
         let (email, password) = self

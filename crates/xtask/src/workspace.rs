@@ -5,6 +5,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -37,6 +38,11 @@ impl Workspace {
     /// The top of the checkout.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The text of a file of the checkout.
+    pub(crate) fn read(&self, path: &Path) -> Result<String> {
+        fs::read_to_string(self.root.join(path)).with_context(|| format!("{} can't be read", path.display()))
     }
 
     /// Where the servers and secrets of `up` and `db` live from one run to the next. `cargo clean` removes it.

@@ -2,7 +2,8 @@
 //!
 //! A thin reverse proxy. It decides where a request goes (`routes`), what is said about it on the way
 //! (`headers`), and what the client hears when nobody answers (`error`); bodies stream through both ways and are
-//! never held as a whole. It knows nothing of tokens, bookings or money, and depends on nothing to be ready.
+//! never held as a whole. It knows nothing of tokens, bookings or money, and depends on nothing to be ready. Besides, it
+//! shows the description of all services on one page (`docs`).
 //!
 //! The one thing to know: a request that may have reached an upstream is never sent twice, unless it is one that
 //! only reads (`proxy`).
@@ -15,6 +16,7 @@ use common::service::{Running, Service, StartError};
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 
 mod config;
+mod docs;
 mod error;
 mod headers;
 mod metrics;
@@ -51,6 +53,7 @@ impl Service for Gateway {
     }
 
     fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
-        Ok(Running { router: routes::router(&settings, Upstreams::new(metrics)?), ..Running::default() })
+        let router = routes::router(&settings, Upstreams::new(metrics)?).merge(docs::router());
+        Ok(Running { router, ..Running::default() })
     }
 }

@@ -1,7 +1,6 @@
 //! `openapi.json` of each service, as the service itself prints it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,8 +17,7 @@ pub(super) async fn generate(workspace: &Workspace) -> Result<Files> {
     build::services(workspace, services::described()).await?;
     let mut files = BTreeMap::new();
     for service in services::described() {
-        let path = PathBuf::from(format!("services/{}/openapi.json", service.name));
-        files.insert(path, describe(workspace, service).await?);
+        files.insert(service.description(), describe(workspace, service).await?);
     }
     Ok(Files(files))
 }

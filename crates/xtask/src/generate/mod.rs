@@ -1,7 +1,8 @@
 //! `cargo xtask generate`: the files that follow from the code and are committed with it.
 //!
-//! Those are the query data of sqlx's macros in `.sqlx`, so that a build needs no database, and each service's
-//! `openapi.json`. `cargo xtask check` makes them anew in memory and compares.
+//! Those are the query data of sqlx's macros in `.sqlx`, so that a build needs no database, each service's
+//! `openapi.json`, and what is made of these: the gateway's, the Postman collection, the tables of the README.
+//! `cargo xtask check` makes them anew in memory and compares.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,6 +20,7 @@ use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 
+mod api;
 mod descriptions;
 mod queries;
 
@@ -26,10 +28,33 @@ mod queries;
 const COMMAND: &str = "cargo xtask generate";
 
 /// Generated files by their paths in the checkout.
+#[derive(Default)]
 struct Files(BTreeMap<PathBuf, Vec<u8>>);
 
-/// Writes all generated files.
-pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<()> {
+/// Write the generated files: .sqlx, the descriptions of the API and what is made of them.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Leave .sqlx alone, which needs a database.
+    #[arg(long)]
+    no_queries: bool,
+}
+
+/// Writes the generated files.
+pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<()> {
+    let (mut changed, mut total) = (0, 0);
+    if !arguments.no_queries {
+        (changed, total) = write_queries(workspace, stack).await?;
+    }
+    let documents = documents(workspace).await?;
+    changed += documents.differences(workspace, &BTreeSet::new()).len();
+    total += documents.0.len();
+    documents.write(workspace)?;
+    report::say(format_args!("{total} generated files, {changed} of them changed."));
+    Ok(())
+}
+
+/// Writes the query data; answers how many files changed, and of how many.
+async fn write_queries(workspace: &Workspace, stack: &mut Stack) -> Result<(usize, usize)> {
     let database = provide_database(workspace, stack).await?;
     let (queries, touched) = queries::generate(workspace, stack.place()?, &database).await?;
     let stale = queries.differences(workspace, &queries::existing(workspace)?);
@@ -40,13 +65,7 @@ pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<()> 
         touched.keep();
         queries::replace(workspace, &queries)?;
     }
-    let descriptions = descriptions::generate(workspace).await?;
-    let stale_descriptions = descriptions.differences(workspace, &BTreeSet::new());
-    descriptions.write(workspace)?;
-    let changed = stale.len() + stale_descriptions.len();
-    let total = queries.0.len() + descriptions.0.len();
-    report::say(format_args!("{total} generated files, {changed} of them changed."));
-    Ok(())
+    Ok((stale.len(), queries.0.len()))
 }
 
 /// One line for each file that is not as it would be generated now.
@@ -56,9 +75,17 @@ pub(crate) async fn stale(workspace: &Workspace, stack: &mut Stack) -> Result<Ve
     touched.restore();
     let mut stale = queries.differences(workspace, &queries::existing(workspace)?);
     if stale.is_empty() {
-        stale.extend(descriptions::generate(workspace).await?.differences(workspace, &BTreeSet::new()));
+        stale.extend(documents(workspace).await?.differences(workspace, &BTreeSet::new()));
     }
     Ok(stale)
+}
+
+/// What the services say of themselves, and what follows from that.
+async fn documents(workspace: &Workspace) -> Result<Files> {
+    let mut documents = descriptions::generate(workspace).await?;
+    let derived = api::generate(workspace, &documents)?;
+    documents.0.extend(derived.0);
+    Ok(documents)
 }
 
 /// A migrated throw-away database, with the name that the query data has baked in. Settings have no say in it.
@@ -92,5 +119,8 @@ impl Files {
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
+    }
     fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
 }

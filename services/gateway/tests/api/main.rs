@@ -4,6 +4,7 @@
 
 mod adopted;
 mod cors;
+mod docs;
 mod failures;
 mod headers;
 mod journey;
