@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `test`, `check`, `generate` and `db`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `check`, `generate` and `db`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 mod build;
 mod check;
 mod children;
+mod contract;
 mod db;
 mod generate;
 mod install;
@@ -33,8 +34,10 @@ mod servers;
 mod services;
 mod settings;
 mod stack;
+mod system;
 mod test;
 mod up;
+mod verdicts;
 mod welcome;
 mod workspace;
 
@@ -50,6 +53,7 @@ struct Arguments {
 enum Command {
     Up(up::Arguments),
     Test(test::Arguments),
+    Contract(contract::Arguments),
     /// Check formatting, lints, generated files and dependencies.
     Check,
     Generate(generate::Arguments),
@@ -97,6 +101,9 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
     match command {
         Command::Up(arguments) => up::run(arguments, workspace, settings, stack).await.map(|()| 0),
         Command::Test(arguments) => test::run(arguments, workspace, settings, stack).await,
+        Command::Contract(arguments) => {
+            contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
+        }
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),

@@ -70,6 +70,22 @@ pub(crate) async fn http(port: u16, path: &str) -> io::Result<()> {
     Err(io::Error::other(format!("{path} answers {status} {body}")))
 }
 
+/// What `POST path` on `port` answers to a JSON body, which must be 200.
+pub(crate) async fn post(port: u16, path: &str, body: &str) -> io::Result<Vec<u8>> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(port, request.as_bytes(), usize::MAX).await?;
+    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(answer.len());
+    let (head, body) = answer.split_at(end_of_head);
+    if head.starts_with(b"HTTP/1.1 200 ") {
+        return Ok(body.trim_ascii_start().to_vec());
+    }
+    Err(io::Error::other(format!("{path} answers {}", String::from_utf8_lossy(&answer))))
+}
+
 /// Whether a MySQL or MariaDB server on `port` greets, which it does only when it takes connections.
 pub(crate) async fn mysql(port: u16) -> io::Result<()> {
     /// The version of the protocol, after the packet's length and number.
@@ -119,6 +135,14 @@ mod tests {
         let starting = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"database\":\"down\"}").await;
         let error = http(starting, "/readyz").await.unwrap_err();
         assert_eq!(error.to_string(), "/readyz answers 503 {\"database\":\"down\"}");
+    }
+
+    #[tokio::test]
+    async fn the_body_of_a_good_answer_is_told() {
+        let good = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        assert_eq!(post(good, "/x", "{}").await.unwrap(), b"{}");
+        let refusing = answering(b"HTTP/1.1 401 Unauthorized\r\n\r\n{\"code\":\"wrong\"}").await;
+        assert!(post(refusing, "/x", "{}").await.unwrap_err().to_string().contains("wrong"));
     }
 
     #[tokio::test]

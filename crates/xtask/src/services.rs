@@ -45,7 +45,12 @@ impl Service {
 
 /// The services that describe an API of their own.
 pub(crate) fn described() -> impl Iterator<Item = &'static Service> {
-    SERVICES.iter().filter(|service| service.name != "gateway")
+    SERVICES.iter().filter(|service| is_described(service))
+}
+
+/// Whether `service` describes an API of its own.
+pub(crate) fn is_described(service: &Service) -> bool {
+    service.name != "gateway"
 }
 
 /// The setting of the payment simulator's port.
@@ -84,6 +89,22 @@ impl Ports {
             None => Some(settings.port(SIMULATOR_PORT_SETTING, 5010)?),
         };
         Ok(Self { services, simulator })
+    }
+
+    /// Ports that nobody uses, for a system beside another one.
+    pub(crate) fn any() -> Result<Self> {
+        let mut services = [0; SERVICES.len()];
+        for n in 0..services.len() {
+            services[n] = loop {
+                let port = any_free()?;
+                let clashes = |other: &u16| [0, TO_INTERNAL].contains(&port.abs_diff(*other));
+                let has_room = port.checked_add(TO_INTERNAL).is_some_and(is_free);
+                if has_room && !services[..n].iter().any(clashes) {
+                    break port;
+                }
+            };
+        }
+        Ok(Self { services, simulator: Some(any_free()?) })
     }
 
     /// The services with their public ports.
@@ -191,6 +212,11 @@ mod tests {
             "{faults}"
         );
         assert!(faults.contains(&format!("Port {port} (payment simulator) is in use.")), "{faults}");
+    }
+
+    #[test]
+    fn any_ports_are_free_ones() {
+        Ports::any().unwrap().check_free().unwrap();
     }
 
     #[test]

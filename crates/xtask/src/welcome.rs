@@ -10,7 +10,7 @@ use crate::services::Ports;
 use crate::settings::Settings;
 
 /// The passenger of the demo data.
-const PASSENGER: (&str, &str) = ("user@cloudjet.com", "user1234");
+pub(crate) const PASSENGER: (&str, &str) = ("user@cloudjet.com", "user1234");
 
 /// What is not for showing on a screen.
 const HIDDEN: &str = "(as you set it)";

@@ -55,6 +55,16 @@ impl Workspace {
         self.target.join("throw-away")
     }
 
+    /// Where the tools of others live that commands install for themselves.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
+    /// Where `cargo xtask contract` leaves what it and the services said.
+    pub(crate) fn contract_logs(&self) -> PathBuf {
+        self.target.join("contract")
+    }
+
     /// Where cargo puts the binary `name`.
     pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
         let directory = match profile {

@@ -1,0 +1,94 @@
+//! `cargo xtask contract`: the running system held against what it says of itself.
+//!
+//! A private system is started beside whatever runs, on a throw-away database and cache, and tools that know nothing
+//! of our code read the committed descriptions and try them: newman goes the Postman collection through, schemathesis
+//! makes up requests, sound ones and unsound ones. Any answer of 500 and above fails, 503 and 504 too: nothing is
+//! away and nothing is busy here.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::build;
+use crate::install::{self, Needs};
+use crate::migrate::{self, ADMIN, Load};
+use crate::place::Place;
+use crate::report;
+use crate::servers;
+use crate::services::{self, Ports};
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::system::{self, Lines};
+use crate::verdicts::Verdicts;
+use crate::welcome::PASSENGER;
+use crate::workspace::{Profile, Workspace};
+
+mod newman;
+mod run;
+mod schemathesis;
+mod session;
+mod tool;
+
+use session::Session;
+
+/// Hold the running system against its own description.
+///
+/// Starts a private system and lets newman (the Postman collection) and schemathesis (requests made up from each
+/// service's description) ask it. Both are installed below the target directory, where node or python3 are there to
+/// run them; what is missing is skipped and named. Their full output and the services' logs stay in target/contract.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Never install missing servers.
+    #[arg(long)]
+    no_install: bool,
+    /// Where the made-up requests begin: the same seed makes the same ones.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u32,
+    /// The most requests made up at random for one operation, beside the systematic ones.
+    #[arg(long, default_value_t = 100, value_name = "NUMBER")]
+    examples: u32,
+}
+
+/// Runs everything; tells whether nothing failed.
+pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
+    let ports = start(arguments, workspace, stack).await?;
+    let mut verdicts = Verdicts::default();
+    newman::check(&mut verdicts, workspace, &ports, stack).await;
+
+    let [(_, email), (_, password)] = ADMIN;
+    let passenger = Session::open("passenger", PASSENGER, &ports).await?;
+    let administrator = Session::open("administrator", (email, password), &ports).await?;
+    match schemathesis::Schemathesis::install(workspace).await {
+        Ok(tool) => {
+            for session in [&passenger, &administrator] {
+                for (service, port) in ports.services().filter(|(service, _)| services::is_described(service)) {
+                    let budget = schemathesis::Budget { seed: arguments.seed, examples: arguments.examples };
+                    let check = tool.check(workspace, service, port, session, budget, stack);
+                    verdicts.add(&format!("schemathesis: {}, {}", service.name, session.who), check).await;
+                }
+            }
+        }
+        Err(why) => verdicts.skip("schemathesis", format!("{why:#}")),
+    }
+    report::say(verdicts.table());
+    let logs = workspace.contract_logs();
+    report::note(format_args!("\nSeed {}. All that was said is in {}.", arguments.seed, workspace.shown(&logs)));
+    Ok(verdicts.passed())
+}
+
+/// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
+async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Ports> {
+    let settings = Settings::default();
+    install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
+    build::system(workspace, Profile::Debug).await?;
+    stack.settle(Place::throw_away(&workspace.throw_away(), "contract")?);
+    let servers = report::step("Starting a throw-away database and cache", servers::provide(&settings, stack)).await?;
+    for load in [Load::Schema, Load::DemoData] {
+        migrate::run(load, workspace, Profile::Debug, &settings, &servers.database).await?;
+    }
+    let logs = workspace.contract_logs();
+    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
+    let ports = Ports::any()?;
+    system::start(workspace, Profile::Debug, &settings, &ports, &servers, &Lines::In(logs), stack).await?;
+    Ok(ports)
+}

@@ -1,0 +1,71 @@
+//! The Postman collection as a program runs it: the journey, then every operation.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use super::{run, tool};
+use crate::services::Ports;
+use crate::stack::Stack;
+use crate::verdicts::Verdicts;
+use crate::workspace::Workspace;
+
+const VERSION: &str = "6.2.2";
+
+const COLLECTION: &str = "docs/postman/cloudjet.postman_collection.json";
+const ENVIRONMENT: &str = "docs/postman/cloudjet.postman_environment.json";
+
+const NAME: &str = "newman: the journey and every operation";
+
+/// Runs the collection against the system on `ports`.
+pub(super) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, ports: &Ports, stack: &mut Stack) {
+    match install(workspace).await {
+        Ok(program) => verdicts.add(NAME, run_collection(&program, workspace, ports, stack)).await,
+        Err(why) => verdicts.skip(NAME, format!("{why:#}")),
+    }
+}
+
+async fn install(workspace: &Workspace) -> Result<PathBuf> {
+    tool::require("node")?;
+    let npm = tool::require("npm")?;
+    let directory = tool::provide(workspace, "newman", VERSION, |directory| {
+        let mut command = Command::new(npm);
+        command
+            .args(["install", "--no-audit", "--no-fund", "--prefix"])
+            .arg(directory)
+            .arg(format!("newman@{VERSION}"));
+        vec![command]
+    });
+    Ok(directory.await?.join("node_modules/.bin/newman"))
+}
+
+async fn run_collection(program: &PathBuf, workspace: &Workspace, ports: &Ports, stack: &mut Stack) -> Result<String> {
+    let address = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
+    let mut command = Command::new(program);
+    command.current_dir(workspace.root()).args(["run", COLLECTION, "--environment", ENVIRONMENT]);
+    command.args(["--env-var", &format!("baseUrl={}", address(ports.of("gateway"))?)]);
+    command.args(["--env-var", &format!("simulatorUrl={}", address(ports.simulator)?)]);
+    command.args(["--color", "off", "--disable-unicode", "--reporter-cli-no-banner"]);
+    let log = workspace.contract_logs().join("newman.txt");
+    let said = run::run("newman", command, &log, |line| line.contains("failure  "), stack).await?;
+    Ok(assertions(&said).map_or_else(String::new, |number| format!("{number} assertions")))
+}
+
+/// How many assertions the summary counts.
+fn assertions(said: &str) -> Option<&str> {
+    let line = said.lines().find(|line| line.contains(" assertions |"))?;
+    line.split('|').nth(2).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_read() {
+        let said = "|  prerequest-scripts |  40 |  0 |\n|          assertions |  89 |  0 |\n";
+        assert_eq!(assertions(said), Some("89"));
+        assert_eq!(assertions("nothing"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Installing a tool of others, pinned, below the target directory, by its own language's package manager.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use crate::process::run_quietly;
+use crate::programs;
+use crate::report;
+use crate::workspace::Workspace;
+
+/// Says that an installation came to its end.
+const COMPLETE: &str = "complete";
+
+/// The program `name`, which the tool needs to run at all.
+///
+/// # Errors
+/// If this machine hasn't got it.
+pub(super) fn require(name: &str) -> Result<PathBuf> {
+    programs::find(&[name]).with_context(|| format!("{name} is not installed"))
+}
+
+/// The directory of `name` in `version`, in which the commands that `install` makes for it have been run.
+///
+/// # Errors
+/// If they fail, for instance because there is no network.
+pub(super) async fn provide(
+    workspace: &Workspace,
+    name: &str,
+    version: &str,
+    install: impl FnOnce(&Path) -> Vec<Command>,
+) -> Result<PathBuf> {
+    let directory = workspace.tools().join(format!("{name}-{version}"));
+    if directory.join(COMPLETE).exists() {
+        return Ok(directory);
+    }
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| format!("{} can't be removed", directory.display()))?;
+    }
+    fs::create_dir_all(&directory).with_context(|| format!("{} can't be made", directory.display()))?;
+    report::step(&format!("Installing {name} {version}"), async {
+        for command in install(&directory) {
+            run_quietly(name, command).await?;
+        }
+        Ok(())
+    })
+    .await
+    .context("it can't be installed")?;
+    fs::write(directory.join(COMPLETE), "")?;
+    Ok(directory)
+}
