@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::process::run_on_terminal;
 use crate::report;
-use crate::services::{SERVICES, Service};
+use crate::services::SERVICES;
 use crate::workspace::{Profile, Workspace};
 
 /// The program that migrates the database.
@@ -33,10 +33,10 @@ pub(crate) async fn migrate(workspace: &Workspace) -> Result<()> {
     report::loud_step("Building migrate", build(workspace, Profile::Debug, &[MIGRATE])).await
 }
 
-/// Builds `services`.
-pub(crate) async fn services(workspace: &Workspace, services: impl Iterator<Item = &Service>) -> Result<()> {
-    let programs: Vec<_> = services.map(|service| service.package).collect();
-    report::loud_step("Building the services", build(workspace, Profile::Debug, &programs)).await
+/// Builds what can tell of itself: the services and `migrate`.
+pub(crate) async fn programs(workspace: &Workspace) -> Result<()> {
+    let programs: Vec<_> = SERVICES.iter().map(|service| service.package).chain([MIGRATE]).collect();
+    report::loud_step("Building the programs", build(workspace, Profile::Debug, &programs)).await
 }
 
 async fn build(workspace: &Workspace, profile: Profile, programs: &[&str]) -> Result<()> {

@@ -22,7 +22,14 @@ use crate::workspace::{Profile, Workspace};
 
 mod api;
 mod descriptions;
+mod markers;
 mod queries;
+mod reference;
+
+use reference::Reference;
+
+/// The document with tables of endpoints and settings.
+const README: &str = "README.md";
 
 /// The command that mends stale files.
 const COMMAND: &str = "cargo xtask generate";
@@ -82,9 +89,18 @@ pub(crate) async fn stale(workspace: &Workspace, stack: &mut Stack) -> Result<Ve
 
 /// What the services say of themselves, and what follows from that.
 async fn documents(workspace: &Workspace) -> Result<Files> {
+    build::programs(workspace).await?;
     let mut documents = descriptions::generate(workspace).await?;
-    let derived = api::generate(workspace, &documents)?;
+    let (derived, endpoints) = api::generate(workspace, &documents)?;
     documents.0.extend(derived.0);
+
+    let reference = Reference::ask(workspace).await?;
+    let mut readme = workspace.read(Path::new(README))?;
+    for (name, table) in [("endpoints", endpoints), ("settings", reference.settings_table())] {
+        readme = markers::fill(&readme, name, &table).context(README)?;
+    }
+    documents.0.insert(README.into(), readme.into_bytes());
+    documents.0.insert("docs/metrics.md".into(), reference.metrics_document().into_bytes());
     Ok(documents)
 }
 

@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 mod merge;
 mod operation;
 mod postman;
+mod table;
 
 /// The whole API's description.
 const MERGED: &str = "services/gateway/openapi.json";
@@ -20,8 +21,8 @@ const MERGED: &str = "services/gateway/openapi.json";
 /// What stands before its operations.
 const INTRODUCTION: &str = "services/gateway/src/docs/introduction.md";
 
-/// All that follows from `descriptions`, the services' own.
-pub(super) fn generate(workspace: &Workspace, descriptions: &Files) -> Result<Files> {
+/// All that follows from `descriptions`, the services' own: files, and the table of endpoints.
+pub(super) fn generate(workspace: &Workspace, descriptions: &Files) -> Result<(Files, String)> {
     let mut parts = Vec::new();
     for service in services::described() {
         let path = service.description();
@@ -39,7 +40,7 @@ pub(super) fn generate(workspace: &Workspace, descriptions: &Files) -> Result<Fi
     for (name, document) in postman::generate(&api, &operations)? {
         files.0.insert(Path::new("docs/postman").join(name), pretty(&document)?);
     }
-    Ok(files)
+    Ok((files, table::endpoints(&api.tags, &operations)))
 }
 
 /// JSON as people review it.

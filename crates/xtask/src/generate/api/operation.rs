@@ -58,6 +58,15 @@ impl Operation {
         self.described["security"].as_array().is_some_and(|schemes| !schemes.is_empty())
     }
 
+    /// Whom it is for.
+    pub(super) fn audience(&self) -> &'static str {
+        match (self.needs_session(), self.tag.as_str()) {
+            (false, _) => "anyone",
+            (true, "admin") => "administrators",
+            (true, _) => "signed in",
+        }
+    }
+
     /// The example of its JSON body, the first where there are several.
     pub(super) fn body(&self) -> Option<&Value> {
         let content = &self.described["requestBody"]["content"]["application/json"];
