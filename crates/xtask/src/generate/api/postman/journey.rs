@@ -155,17 +155,158 @@ const PASSENGER: [Step; 14] = [
     },
 ];
 
-/// The folder with the whole journey.
+const ADMINISTRATOR: [Step; 14] = [
+    Step {
+        name: "Log in as administrator",
+        operation: "log_in",
+        body: Some("{\n  \"email\": \"{{adminEmail}}\",\n  \"password\": \"{{adminPassword}}\"\n}"),
+        holds: &["answer.user.role === 'ADMIN'"],
+        keeps: &[("adminToken", "answer.token")],
+        ..PLAIN
+    },
+    Step {
+        name: "Flights on sale",
+        operation: "list_flights",
+        holds: &["answer.flights.length > 0", "answer.flights.every((flight) => flight.is_active)"],
+        ..PLAIN
+    },
+    Step {
+        name: "Publish a flight on a day",
+        operation: "publish_flight",
+        before: &["pm.collectionVariables.set('flightId', 'PM101');"],
+        body: Some(
+            r#"{
+  "flight": {
+    "flight_id": "{{flightId}}",
+    "departure_airport": "{{departure}}",
+    "arrival_airport": "{{arrival}}",
+    "departure_time": "10:00",
+    "arrival_time": "12:30",
+    "aircraft": "Boeing 737-800",
+    "base_price": 120000
+  },
+  "schedule": { "mode": "single", "date": "{{date}}", "overwrite": true }
+}"#,
+        ),
+        status: 201,
+        holds: &["answer.result.flight_id === pm.variables.get('flightId')", "answer.result.created_schedules === 1"],
+        ..PLAIN
+    },
+    Step {
+        name: "Its schedule",
+        operation: "list_schedules",
+        holds: &["answer.schedules.length > 0"],
+        keeps: &[(
+            "scheduleId",
+            "answer.schedules.find((one) => one.flight_id === pm.variables.get('flightId') && one.flight_date === pm.variables.get('date')).schedule_id",
+        )],
+        ..PLAIN
+    },
+    Step {
+        name: "Discount it",
+        operation: "create_discount",
+        body: Some("{\n  \"schedule_id\": {{scheduleId}},\n  \"discount_percentage\": 25\n}"),
+        status: 201,
+        holds: &["answer.success === true"],
+        keeps: &[("discountId", "answer.discount_id")],
+        ..PLAIN
+    },
+    Step {
+        name: "The discount is listed",
+        operation: "list_discounts",
+        holds: &[
+            "answer.discounts.some((one) => one.discount_id === pm.variables.get('discountId') && one.discounted_price === 90000)",
+        ],
+        ..PLAIN
+    },
+    Step {
+        name: "Passengers find it at once",
+        operation: "search_flights",
+        holds: &[
+            "answer.flights.some((flight) => flight.flight_id === pm.variables.get('flightId') && flight.price === 90000 && flight.discount_percentage === 25)",
+        ],
+        ..PLAIN
+    },
+    Step {
+        name: "A passenger books it",
+        operation: "create_booking",
+        body: Some(
+            r#"{
+  "schedule_id": {{scheduleId}},
+  "passengers": [{ "name": "김하늘", "birth_date": "1990-02-03", "phone": "010-1234-5678" }]
+}"#,
+        ),
+        status: 201,
+        holds: &["answer.total_amount === 90000"],
+        keeps: &[
+            ("bookingId", "answer.booking_id"),
+            ("bookingNumber", "answer.booking_number"),
+            ("term", "answer.booking_number"),
+        ],
+        ..PLAIN
+    },
+    Step {
+        name: "Everybody's bookings",
+        operation: "list_all_bookings",
+        holds: &["answer.bookings[0].booking_number === pm.variables.get('bookingNumber')"],
+        ..PLAIN
+    },
+    Step {
+        name: "Search the booking",
+        operation: "search_bookings",
+        holds: &[
+            "answer.bookings.length === 1",
+            "answer.bookings[0].booking_number === pm.variables.get('bookingNumber')",
+            "answer.bookings[0].user_email === pm.variables.get('email')",
+        ],
+        ..PLAIN
+    },
+    Step {
+        name: "Cancel it for the passenger",
+        operation: "cancel_any_booking",
+        holds: &["answer.success === true"],
+        ..PLAIN
+    },
+    Step {
+        name: "The passenger sees it cancelled",
+        operation: "get_booking",
+        holds: &["answer.booking.status === 'CANCELLED'", "answer.booking.cancel_reason === 'ADMIN'"],
+        ..PLAIN
+    },
+    Step { name: "Remove the discount", operation: "remove_discount", holds: &["answer.success === true"], ..PLAIN },
+    Step {
+        name: "Take the flight off sale",
+        operation: "deactivate_flight",
+        holds: &["answer.success === true"],
+        ..PLAIN
+    },
+];
+
+/// The folder with the whole journey. An administrator travels along once a service for administrators has more than
+/// its health to offer.
 ///
 /// # Errors
 /// When a step's operation isn't there any more, or doesn't describe the answer the step expects.
 pub(super) fn folder(operations: &[Operation]) -> Result<Value> {
-    let steps = PASSENGER.iter().enumerate().map(|(n, step)| item(n + 1, step, operations));
-    let steps = steps.collect::<Result<Vec<_>>>()?;
+    let has_admin = operations.iter().any(|operation| operation.audience() == "administrators");
+    let mut parts = vec![("A passenger", &PASSENGER[..])];
+    if has_admin {
+        parts.push(("An administrator", &ADMINISTRATOR));
+    }
+    let mut number = 0;
+    let mut folders = Vec::new();
+    for (name, steps) in parts {
+        let mut items = Vec::new();
+        for step in steps {
+            number += 1;
+            items.push(item(number, step, operations)?);
+        }
+        folders.push(json!({ "name": name, "item": items }));
+    }
     Ok(json!({
         "name": "Journey",
         "description": "From signing up to a cancelled booking, money and all.",
-        "item": steps,
+        "item": folders,
     }))
 }
 

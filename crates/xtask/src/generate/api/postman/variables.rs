@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Variables of the collection with what they begin with. Their names are those of the fields they fill.
-const OF_COLLECTION: [(&str, &str); 19] = [
+const OF_COLLECTION: [(&str, &str); 20] = [
     ("baseUrl", "http://localhost:5000"),
     ("simulatorUrl", "http://localhost:5010"),
     ("adminEmail", "admin@cloudjet.com"),
@@ -23,6 +23,7 @@ const OF_COLLECTION: [(&str, &str); 19] = [
     ("orderId", "CJ-ORD-7-10000001-0f3a9c2e"),
     ("flightId", "CJ101"),
     ("discountId", "1"),
+    ("term", "CJ4K7Q2M9X"),
 ];
 
 /// Which of them a system has its own values for: an environment is one system.
