@@ -15,7 +15,7 @@ use crate::migrate::{self, ADMIN, Load};
 use crate::place::Place;
 use crate::report;
 use crate::servers;
-use crate::services::{self, Ports};
+use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::system::{self, Lines};
@@ -29,7 +29,8 @@ mod schemathesis;
 mod session;
 mod tool;
 
-use session::Session;
+use schemathesis::{Budget, Schemathesis};
+use session::{Role, Session};
 
 /// Hold the running system against its own description.
 ///
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u32,
     /// The most requests made up at random for one operation, beside the systematic ones.
-    #[arg(long, default_value_t = 100, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
     examples: u32,
 }
 
@@ -56,13 +57,13 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     newman::check(&mut verdicts, workspace, &ports, stack).await;
 
     let [(_, email), (_, password)] = ADMIN;
-    let passenger = Session::open("passenger", PASSENGER, &ports).await?;
-    let administrator = Session::open("administrator", (email, password), &ports).await?;
-    match schemathesis::Schemathesis::install(workspace).await {
+    let passenger = Session::open(Role::Passenger, PASSENGER, &ports).await?;
+    let administrator = Session::open(Role::Administrator, (email, password), &ports).await?;
+    match Schemathesis::install(workspace).await {
         Ok(tool) => {
+            let budget = Budget { seed: arguments.seed, examples: arguments.examples };
             for session in [&passenger, &administrator] {
-                for (service, port) in ports.services().filter(|(service, _)| services::is_described(service)) {
-                    let budget = schemathesis::Budget { seed: arguments.seed, examples: arguments.examples };
+                for (service, port) in ports.services().filter(|(service, _)| session.may_differ_at(service)) {
                     let check = tool.check(workspace, service, port, session, budget, stack);
                     verdicts.add(&format!("schemathesis: {}, {}", service.name, session.who), check).await;
                 }

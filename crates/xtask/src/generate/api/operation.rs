@@ -98,7 +98,9 @@ impl Operation {
             lacks("example of its body");
         }
         for place in ["path", "query"] {
-            for parameter in self.parameters(place).filter(|parameter| parameter.example.is_none()) {
+            for parameter in
+                self.parameters(place).filter(|parameter| parameter.required && parameter.example.is_none())
+            {
                 lacks(&format!("example of {}", parameter.name));
             }
         }
@@ -125,7 +127,7 @@ mod tests {
     fn what_a_page_would_miss_is_named() {
         let paths = json!({ "/x/{id}": { "post": {
             "operationId": "x", "summary": "Do it.", "requestBody": { "content": {} },
-            "parameters": [{ "name": "id", "in": "path" }],
+            "parameters": [{ "name": "id", "in": "path", "required": true }, { "name": "limit", "in": "query" }],
         } } });
         let operations = all(paths.as_object().unwrap()).unwrap();
         let expected = ["description", "example of its body", "example of id"];
