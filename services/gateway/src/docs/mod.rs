@@ -75,8 +75,8 @@ impl File {
     }
 
     fn new(content_type: HeaderValue, compressed: bool, body: Bytes) -> Self {
-        let hash: String = Sha256::digest(&body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let tag = HeaderValue::try_from(format!("\"{hash}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        let hash = Sha256::digest(&body).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+        let tag = HeaderValue::try_from(format!("\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""));
         Self { content_type, compressed, body, tag }
     }
 
