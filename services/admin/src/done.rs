@@ -5,9 +5,12 @@ use utoipa::ToSchema;
 
 /// It is done.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangeDone)]
 pub(crate) struct Done {
+    #[schema(example = "할인이 삭제되었습니다.")]
     message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
 }
 

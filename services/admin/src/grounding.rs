@@ -32,8 +32,10 @@ pub(crate) struct Why {
 /// The schedule is cancelled, and so far its bookings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScheduleCancelled {
+    #[schema(example = "운항과 모든 예약이 취소되었습니다.")]
     message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
     #[schema(example = 10_000_001)]
     schedule_id: i64,
@@ -54,7 +56,7 @@ pub(crate) struct ScheduleCancelled {
     operation_id = "cancel_schedule",
     tag = "schedules",
     params(("schedule_id" = i64, Path, description = "The schedule's id.", example = 10_000_001)),
-    request_body(content = Option<Why>, description = "May be left out."),
+    request_body(content = Option<Why>, description = "May be left out.", example = json!({ "reason": "태풍으로 인한 결항" })),
     responses(
         (status = 200, description = "It is cancelled.", body = ScheduleCancelled),
         (status = 400, description = "The reason is blank, too long, or has markup in it.", body = Problem, content_type = "application/problem+json"),

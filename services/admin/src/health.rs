@@ -6,7 +6,9 @@ use common::service::Service;
 
 use crate::Administration;
 
-/// Whether the service lives. Always 200 as long as it does, whatever it depends on.
+/// Ask whether the service lives.
+///
+/// Always 200 as long as it does, whatever it depends on.
 #[utoipa::path(
     get,
     path = "/api/admin/health",

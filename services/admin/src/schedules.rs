@@ -17,7 +17,9 @@ pub(crate) struct Schedules {
     schedules: Vec<ListedSchedule>,
 }
 
-/// List what is flown from today in Seoul on: as planned, by flights on sale, the earliest first.
+/// List what is flown from today on.
+///
+/// As planned, by flights on sale, the earliest first. Today is Seoul's.
 #[utoipa::path(
     get,
     path = "/api/admin/schedules",

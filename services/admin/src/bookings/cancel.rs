@@ -14,17 +14,20 @@ use utoipa::ToSchema;
 
 /// The booking is cancelled.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnyBookingCancelled)]
 pub(crate) struct BookingCancelled {
+    #[schema(example = "예약이 취소되었습니다.")]
     message: &'static str,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
     #[schema(example = "CJ4K7Q2M9X")]
     booking_number: String,
 }
 
-/// Cancel anybody's booking, paid or not, until its flight departs.
+/// Cancel anybody's booking.
 ///
-/// Its seats are free at once. All that is left of what was paid is refunded, whatever a cancelling passenger would
+/// Paid or not, until its flight departs. Its seats are free at once. All that is left of what was paid is refunded, whatever a cancelling passenger would
 /// get; the refund is on its way when this answers, also while the payment provider can't be reached.
 #[utoipa::path(
     put,

@@ -36,7 +36,9 @@ impl Wanted {
     }
 }
 
-/// List everybody's bookings, newest first: all of them, or a page of those that fit.
+/// List everybody's bookings.
+///
+/// Newest first: all of them, or a page of those that fit.
 #[utoipa::path(
     get,
     path = "/api/admin/bookings",

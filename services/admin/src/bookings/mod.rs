@@ -12,6 +12,7 @@ use shape::BookingShape;
 
 /// Bookings, newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnyBookings)]
 pub(crate) struct Bookings {
     bookings: Vec<BookingShape>,
 }

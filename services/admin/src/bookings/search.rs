@@ -29,7 +29,9 @@ pub(crate) struct Search {
     term: Option<String>,
 }
 
-/// Search everybody's bookings, newest first: the newest 100 that are found, or the page asked for.
+/// Search everybody's bookings.
+///
+/// Newest first: the newest 100 that are found, or the page asked for.
 #[utoipa::path(
     get,
     path = "/api/admin/bookings/search",

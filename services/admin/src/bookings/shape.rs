@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 /// A booking with its customer, what was sold and who flies.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnyBooking)]
 pub(crate) struct BookingShape {
     #[schema(example = 1)]
     booking_id: i64,
@@ -16,8 +17,10 @@ pub(crate) struct BookingShape {
     #[schema(example = 1)]
     user_id: i64,
     /// The name of the account it was made with.
+    #[schema(example = "김하늘")]
     customer_name: String,
     /// The e-mail address of the account it was made with.
+    #[schema(example = "haneul@example.com")]
     user_email: String,
     #[schema(example = 10_000_001)]
     schedule_id: i64,
@@ -25,7 +28,9 @@ pub(crate) struct BookingShape {
     #[schema(example = "12A")]
     seat_number: Option<String>,
     total_amount: Money,
+    #[schema(example = "haneul@example.com")]
     contact_email: String,
+    #[schema(example = "010-1234-5678")]
     contact_phone: String,
     #[schema(example = "card")]
     payment_method: String,
@@ -34,7 +39,9 @@ pub(crate) struct BookingShape {
     cancel_reason: Option<CancelReason>,
     /// Until when it must be paid, while it is pending.
     payment_due_at: Option<DateTime<Utc>>,
+    #[schema(example = "2026-11-24T03:00:00Z")]
     created_at: DateTime<Utc>,
+    #[schema(example = "2026-12-01")]
     flight_date: NaiveDate,
     #[schema(example = "CJ101")]
     flight_id: String,
@@ -52,17 +59,22 @@ pub(crate) struct BookingShape {
     duration: String,
     #[schema(example = "Boeing 737-800")]
     aircraft: String,
+    #[schema(example = "인천국제공항")]
     departure_name: String,
+    #[schema(example = "나리타국제공항")]
     arrival_name: String,
     passengers: Vec<PassengerShape>,
 }
 
 /// A passenger.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnyPassenger)]
 pub(crate) struct PassengerShape {
+    #[schema(example = "김하늘")]
     name_kor: String,
     /// Null where it wasn't asked for.
     name_eng: Option<String>,
+    #[schema(example = "1990-02-03")]
     birth_date: NaiveDate,
     /// Null where it wasn't asked for.
     gender: Option<Gender>,

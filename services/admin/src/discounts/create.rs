@@ -28,20 +28,27 @@ pub(crate) struct DiscountRequest {
 /// It is discounted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DiscountCreated {
+    #[schema(example = "할인이 등록되었습니다.")]
     message: &'static str,
     #[schema(example = 1)]
     discount_id: i64,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
 }
 
-/// Discount a flight on one day, if it is on sale and isn't discounted already.
+/// Discount a flight on one day.
+///
+/// If it is on sale and isn't discounted already. The next search shows it.
 #[utoipa::path(
     post,
     path = "/api/admin/discounts",
     operation_id = "create_discount",
     tag = "discounts",
-    request_body = DiscountRequest,
+    request_body(
+        content = DiscountRequest,
+        example = json!({ "schedule_id": 10_000_001, "discount_percentage": 25 }),
+    ),
     responses(
         (status = 201, description = "It is discounted.", body = DiscountCreated),
         (status = 400, description = "A field is missing or can't be accepted.", body = Problem, content_type = "application/problem+json"),

@@ -17,7 +17,9 @@ pub(crate) struct Discounts {
     discounts: Vec<ListedDiscount>,
 }
 
-/// List the discounts that count, newest first.
+/// List the discounts.
+///
+/// Those that count, newest first.
 #[utoipa::path(
     get,
     path = "/api/admin/discounts",

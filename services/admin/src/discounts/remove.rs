@@ -12,7 +12,9 @@ use common::language::Language;
 
 use crate::done::Done;
 
-/// Remove a discount. What was sold at it stays sold at it.
+/// Remove a discount.
+///
+/// What was sold at it stays sold at it.
 #[utoipa::path(
     delete,
     path = "/api/admin/discounts/{discount_id}",

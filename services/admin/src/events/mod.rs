@@ -77,13 +77,16 @@ pub(crate) struct Event {
 
 /// Facts before and after; null where there were none.
 #[derive(Debug, ToSchema)]
+#[schema(as = EventDetail)]
 #[expect(dead_code, reason = "describes what is stored as it is")]
 pub(crate) struct Change {
     old: Value,
     new: Value,
 }
 
-/// List what happened, newest first. Persons are in it by their ids only.
+/// List what happened.
+///
+/// Newest first. Persons are in it by their ids only.
 #[utoipa::path(
     get,
     path = "/api/admin/events",

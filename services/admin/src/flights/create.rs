@@ -19,22 +19,35 @@ use super::request::FlightRequest;
 /// The flight is there.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FlightCreated {
+    #[schema(example = "항공편이 등록되었습니다.")]
     message: &'static str,
     #[schema(example = "CJ101")]
     flight_id: String,
     /// Always true.
+    #[schema(example = true)]
     success: bool,
 }
 
-/// Create a flight. It is on sale once days are published for it.
+/// Create a flight.
 ///
-/// CloudJet flies it, with 180 seats for sale.
+/// It is on sale once days are published for it. CloudJet flies it, with 180 seats for sale.
 #[utoipa::path(
     post,
     path = "/api/admin/flights",
     operation_id = "create_flight",
     tag = "flights",
-    request_body = FlightRequest,
+    request_body(
+        content = FlightRequest,
+        example = json!({
+            "flight_id": "CJ901",
+            "departure_airport": "ICN",
+            "arrival_airport": "NRT",
+            "departure_time": "06:30",
+            "arrival_time": "09:15",
+            "aircraft": "Boeing 737-800",
+            "base_price": 320_000,
+        }),
+    ),
     responses(
         (status = 201, description = "The flight is created.", body = FlightCreated),
         (status = 400, description = "A field is missing or can't be accepted, or an airport is unknown.", body = Problem, content_type = "application/problem+json"),

@@ -12,9 +12,9 @@ use common::language::Language;
 
 use crate::done::Done;
 
-/// Take a flight off sale, on all its days. Bookings that were made stay as they are.
+/// Take a flight off sale.
 ///
-/// Publishing it anew puts it on sale again.
+/// On all its days. Bookings that were made stay as they are. Publishing it anew puts it on sale again.
 #[utoipa::path(
     delete,
     path = "/api/admin/flights/{flight_id}",

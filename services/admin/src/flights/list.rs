@@ -17,7 +17,9 @@ pub(crate) struct Flights {
     flights: Vec<ListedFlight>,
 }
 
-/// List the flights on sale, by their time of departure.
+/// List the flights on sale.
+///
+/// By their time of departure.
 #[utoipa::path(
     get,
     path = "/api/admin/flights",

@@ -72,6 +72,7 @@ pub(crate) struct SeasonRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FlightPublished {
     /// Always true.
+    #[schema(example = true)]
     success: bool,
     result: PublishedDays,
 }
@@ -92,16 +93,30 @@ pub(crate) struct PublishedDays {
     total_requested: usize,
 }
 
-/// Publish a flight with the days on which it is flown: all of it or, if anything is refused, nothing.
+/// Publish a flight with the days on which it is flown.
 ///
-/// An existing flight becomes what is said here, and is on sale again. Its route, times and aircraft can't change while
+/// All of it or, if anything is refused, nothing. An existing flight becomes what is said here, and is on sale again. Its route, times and aircraft can't change while
 /// somebody has booked it for a day to come.
 #[utoipa::path(
     post,
     path = "/api/admin/flights-with-schedules",
     operation_id = "publish_flight",
     tag = "flights",
-    request_body = PublishRequest,
+    request_body(
+        content = PublishRequest,
+        example = json!({
+            "flight": {
+                "flight_id": "CJ901",
+                "departure_airport": "ICN",
+                "arrival_airport": "NRT",
+                "departure_time": "06:30",
+                "arrival_time": "09:15",
+                "aircraft": "Boeing 737-800",
+                "base_price": 320_000,
+            },
+            "schedule": { "mode": "single", "date": "2026-12-01" },
+        }),
+    ),
     responses(
         (status = 201, description = "The flight is published.", body = FlightPublished),
         (status = 400, description = "A field is missing or can't be accepted, or an airport is unknown.", body = Problem, content_type = "application/problem+json"),
