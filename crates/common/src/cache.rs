@@ -1,7 +1,8 @@
 //! The cache: Redis (or Valkey) for speed, never for the truth.
 //!
 //! It may vanish at any moment: a read then misses, a write is dropped, and after a failure it is left alone for a
-//! moment so that a dead cache costs a request nothing. The one trap is the slow reader who loads a value, is
+//! moment, then asked by one request while the others go on without it, so that a dead cache costs next to nothing.
+//! What stands there that isn't ours, in whatever form, is a miss. The one trap is the slow reader who loads a value, is
 //! overtaken by a change, and would store the old value after it: a [`Ticket`] taken before loading is refused
 //! when the key was [forgotten](Cache::forget) since. Each key's generation stands beside it, in the same hash
 //! slot, so that this also holds on a cluster. A key that couldn't be forgotten because the cache was away is owed
@@ -47,7 +48,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// A handle on the cache; clones share one connection.
 #[derive(Clone)]
 pub struct Cache {
-    connection: Option<ConnectionManager>,
+    server: Option<Arc<Server>>,
     prefix: Arc<str>,
     started: Instant,
     /// Milliseconds after `started` until which the cache rests.
@@ -61,7 +62,33 @@ pub struct Cache {
 #[derive(Clone, Debug)]
 pub struct Ticket {
     key: String,
-    generation: Option<String>,
+    generation: Option<Vec<u8>>,
+}
+
+/// Where the cache is, and the connection in use. The driver's manager keeps one that was refused while it was made,
+/// or whose other end is silently gone; so after a failure it is given up with its connection.
+struct Server {
+    client: redis::Client,
+    manner: ConnectionManagerConfig,
+    connection: Mutex<ConnectionManager>,
+}
+
+impl Server {
+    fn new(client: redis::Client, manner: ConnectionManagerConfig) -> RedisResult<Self> {
+        let connection = Mutex::new(ConnectionManager::new_lazy_with_config(client.clone(), manner.clone())?);
+        Ok(Self { client, manner, connection })
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has the next one who asks connect anew.
+    fn give_up_connection(&self) {
+        if let Ok(anew) = ConnectionManager::new_lazy_with_config(self.client.clone(), self.manner.clone()) {
+            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = anew;
+        }
+    }
 }
 
 impl Cache {
@@ -83,16 +110,16 @@ impl Cache {
         }
         let client = redis::Client::open(address.into_connection_info()?.set_redis_settings(login))?;
         let manner = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
+            .set_number_of_retries(0)
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        Ok(Self { connection: Some(ConnectionManager::new_lazy_with_config(client, manner)?), ..Self::absent() })
+        Ok(Self { server: Some(Arc::new(Server::new(client, manner)?)), ..Self::absent() })
     }
 
     /// No cache: every read misses.
     pub fn absent() -> Self {
         Self {
-            connection: None,
+            server: None,
             prefix: "".into(),
             started: Instant::now(),
             rests_until: Arc::default(),
@@ -125,7 +152,7 @@ impl Cache {
             }
         };
         let read = async |mut connection: ConnectionManager| {
-            connection.mget::<_, (Option<Vec<u8>>, Option<String>)>(&[&key, &generation_key(&key)]).await
+            connection.mget::<_, (Option<Vec<u8>>, Option<Vec<u8>>)>(&[&key, &generation_key(&key)]).await
         };
         let Some((bytes, generation)) = self.attempt("read", read).await else {
             count("away");
@@ -141,8 +168,11 @@ impl Cache {
     pub async fn fill<T: Serialize>(&self, ticket: Option<Ticket>, value: &T, ttl: Duration) {
         let (Some(ticket), Ok(bytes)) = (ticket, serde_json::to_vec(value)) else { return };
         let fill = async |mut connection: ConnectionManager| {
+            // Read as the ticket was: a generation that is no text is none.
             Script::new(
-                "if (redis.call('get', KEYS[2]) or '') == ARGV[1] then redis.call('set', KEYS[1], ARGV[2], 'EX', ARGV[3]) end",
+                "if (redis.call('mget', KEYS[2])[1] or '') == ARGV[1] then \
+                     redis.call('set', KEYS[1], ARGV[2], 'EX', ARGV[3]) \
+                 end",
             )
             .key(&ticket.key)
             .key(generation_key(&ticket.key))
@@ -158,7 +188,7 @@ impl Cache {
     /// Drops `key`, and makes every ticket taken for it worthless.
     pub async fn forget(&self, key: &str) {
         let key = format!("{}{key}", self.prefix);
-        if self.connection.is_none() || self.drop_now(&key).await {
+        if self.server.is_none() || self.drop_now(&key).await {
             return;
         }
         let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,8 +218,9 @@ impl Cache {
 
     async fn drop_now(&self, key: &str) -> bool {
         let forget = async |mut connection: ConnectionManager| {
+            // Two commands on their own and in this order: a cache with no memory left refuses the first and obeys
+            // the second.
             redis::pipe()
-                .atomic()
                 .set_ex(generation_key(key), Uuid::new_v4().to_string(), GENERATION_SECONDS)
                 .ignore()
                 .del(key)
@@ -233,6 +264,8 @@ impl Cache {
         let admit = async |mut connection: ConnectionManager| {
             Script::new(
                 "local now, window = tonumber(ARGV[1]), tonumber(ARGV[2]) \
+                 if redis.call('type', KEYS[1]).ok ~= 'zset' then redis.call('del', KEYS[1]) end \
+                 redis.call('zremrangebyscore', KEYS[1], '(' .. now + window, '+inf') \
                  redis.call('zremrangebyscore', KEYS[1], '-inf', now - window) \
                  if redis.call('zcard', KEYS[1]) >= tonumber(ARGV[3]) then \
                      return redis.call('zrange', KEYS[1], 0, 0, 'withscores')[2] + window - now \
@@ -261,8 +294,8 @@ impl Cache {
 
     /// How the cache is: for the readiness report, never for a decision.
     pub async fn condition(&self) -> Condition {
-        let Some(mut connection) = self.connection.clone() else { return Condition::Absent };
-        match redis::cmd("PING").query_async::<String>(&mut connection).await {
+        let Some(server) = &self.server else { return Condition::Absent };
+        match redis::cmd("PING").query_async::<String>(&mut server.connection()).await {
             Ok(_) => Condition::Ok,
             Err(_) => Condition::Degraded,
         }
@@ -273,11 +306,38 @@ impl Cache {
     where
         F: Future<Output = RedisResult<T>>,
     {
-        let connection = self.connection.clone()?;
+        let server = self.server.as_ref()?;
         let elapsed = || i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        if elapsed() < self.rests_until.load(Ordering::Relaxed) {
+        let rest_from_now = || elapsed() + i64::try_from(REST.as_millis()).unwrap_or_default();
+        let until = self.rests_until.load(Ordering::Relaxed);
+        if elapsed() < until {
             return None;
         }
+        // After a rest one asks, and the others rest on until it knows.
+        let probing = until != 0;
+        if probing
+            && self.rests_until.compare_exchange(until, rest_from_now(), Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return None;
+        }
+        match self.observed(what, ask(server.connection())).await {
+            Ok(answer) => {
+                if probing {
+                    self.rests_until.store(0, Ordering::Relaxed);
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                self.rests_until.store(rest_from_now(), Ordering::Relaxed);
+                server.give_up_connection();
+                tracing::warn!(what, %error, "cache failed, going on without it");
+                None
+            }
+        }
+    }
+
+    /// Measures one question to the server, and makes a span of it.
+    async fn observed<T>(&self, what: &'static str, question: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let span = tracing::info_span!(
             "redis",
             otel.name = format!("redis {what}"),
@@ -287,29 +347,23 @@ impl Cache {
             db.operation.name = what,
         );
         let asked = Instant::now();
-        let answer = ask(connection).instrument(span.clone()).await;
+        let answer = question.instrument(span.clone()).await;
         if let Some(metrics) = &self.metrics {
             metrics.duration.with_label_values(&[what]).observe(asked.elapsed().as_secs_f64());
             if answer.is_err() {
                 metrics.failures.with_label_values(&[what]).inc();
             }
         }
-        match answer {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                span.record("otel.status_code", "ERROR");
-                self.rests_until
-                    .store(elapsed() + i64::try_from(REST.as_millis()).unwrap_or_default(), Ordering::Relaxed);
-                tracing::warn!(what, %error, "Redis failed, going on without it");
-                None
-            }
+        if answer.is_err() {
+            span.record("otel.status_code", "ERROR");
         }
+        answer
     }
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("configured", &self.connection.is_some()).finish_non_exhaustive()
+        f.debug_struct("Cache").field("configured", &self.server.is_some()).finish_non_exhaustive()
     }
 }
 
