@@ -13,10 +13,13 @@ use tracing::Instrument;
 use crate::error::Chain;
 use crate::pool;
 
+/// No round takes this long, unless it waits for an answer that never comes, from a database whose machine is gone.
+const PATIENCE: Duration = Duration::from_mins(10);
+
 crate::metrics! {
     /// What is counted about jobs.
     pub struct Metrics {
-        /// Rounds of a job: worked, idle (there was nothing to do) or failed.
+        /// Rounds of a job: worked, idle (there was nothing to do), failed or hung.
         runs: IntCounterVec = "cloudjet_job_runs_total" by ["job", "outcome"],
         /// Seconds a round of a job took.
         duration: HistogramVec = "cloudjet_job_duration_seconds" by ["job"],
@@ -34,7 +37,7 @@ pub struct Shift {
 
 /// Calls `work` every `pause`, and again at once while it says there was something to do, until `shift` ends.
 ///
-/// A round that has begun is finished before the job stops.
+/// A round that has begun is finished before the job stops, except for one that hangs: it is broken off, as by a crash.
 pub async fn every<E, F>(pause: Duration, name: &'static str, shift: Shift, mut work: impl FnMut() -> F)
 where
     E: std::error::Error + fmt::Debug + 'static,
@@ -43,19 +46,24 @@ where
     let Shift { stop, metrics } = shift;
     while !stop.is_cancelled() {
         let started = Instant::now();
-        let outcome = work().instrument(tracing::info_span!(parent: None, "job", otel.name = name, job = name)).await;
+        let span = tracing::info_span!(parent: None, "job", otel.name = name, job = name);
+        let outcome = tokio::time::timeout(PATIENCE, work().instrument(span)).await;
         metrics.duration.with_label_values(&[name]).observe(started.elapsed().as_secs_f64());
         let word = match &outcome {
-            Ok(true) => "worked",
-            Ok(false) => "idle",
-            Err(error) => {
+            Ok(Ok(true)) => "worked",
+            Ok(Ok(false)) => "idle",
+            Ok(Err(error)) => {
                 pool::tell(error);
                 tracing::error!(job = name, error = %Chain(error), "job failed, trying again");
                 "failed"
             }
+            Err(_) => {
+                tracing::error!(job = name, "job hung, trying again");
+                "hung"
+            }
         };
         metrics.runs.with_label_values(&[name, word]).inc();
-        if !matches!(outcome, Ok(true)) {
+        if !matches!(outcome, Ok(Ok(true))) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => {}

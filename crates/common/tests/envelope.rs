@@ -122,3 +122,18 @@ async fn work_goes_on_when_its_client_is_gone() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(done.load(Ordering::SeqCst), "a transaction half-way through would have been dropped");
 }
+
+#[tokio::test]
+async fn work_that_hangs_is_broken_off_in_the_end() {
+    let (held, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
+    let hang = async move || {
+        let _connection = held.clone();
+        std::future::pending::<()>().await;
+    };
+    let envelope = Envelope { service: "probe", timeout: Duration::from_millis(50), trusted_proxy_hops: 0 };
+    let service = wrap(Router::new().route("/hang", get(hang)), envelope);
+    let answer = service.oneshot(Request::get("/hang").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 504);
+    // All that held it is gone, the router with the answer.
+    assert_eq!(dropped.recv().await, None);
+}

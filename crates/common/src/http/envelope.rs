@@ -2,7 +2,7 @@
 //! client's language, and one log line.
 //!
 //! The one trap it closes: when a client hangs up, its handler would be dropped in the middle of a transaction and
-//! leave a half-used connection behind. So the handler runs in a task of its own and always finishes.
+//! leave a half-used connection behind. So the handler runs in a task of its own and finishes what it began.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -29,6 +29,10 @@ use crate::telemetry::trace;
 /// The largest body that is read, in bytes. The largest real one, nine passengers, has four kilobytes.
 pub const MAX_BODY: usize = 1 << 20;
 
+/// Work that takes so many times as long as its client was told to wait is broken off: it waits for an answer that
+/// never comes, from a database whose machine is gone, and would keep its connection.
+const PATIENCE: u32 = 3;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the envelope needs to know of the service it surrounds.
@@ -36,7 +40,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Envelope {
     /// The service's name, e.g. `auth-service`.
     pub service: &'static str,
-    /// How long a request may take before it is answered with 504. Its work goes on to its end.
+    /// How long a request may take before it is answered with 504. Its work goes on, though not for ever.
     pub timeout: Duration,
     /// How many proxies in front can be believed.
     pub trusted_proxy_hops: usize,
@@ -97,11 +101,12 @@ async fn surround(State(envelope): State<Envelope>, request: Request, next: Next
     let mut response = if let Some(refusal) = refused_unread(&request) {
         refusal.into_response()
     } else {
-        let task = tokio::spawn(next.run(request).instrument(line.span.clone()));
+        let work = tokio::time::timeout(envelope.timeout * PATIENCE, next.run(request));
+        let task = tokio::spawn(work.instrument(line.span.clone()));
         match tokio::time::timeout(envelope.timeout, task).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(Ok(response))) => response,
             Ok(Err(panic)) => ApiError::internal(panic).into_response(),
-            Err(_) => took_too_long().into_response(),
+            Ok(Ok(Err(_))) | Err(_) => took_too_long().into_response(),
         }
     };
 

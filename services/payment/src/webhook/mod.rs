@@ -76,12 +76,12 @@ pub(crate) async fn webhook(
     request_id: RequestId,
     notification: Notification,
 ) -> Result<Json<MessageReceived>, ApiError> {
-    // In a task of its own: what takes too long is answered in time, and finished all the same.
-    let work = tokio::spawn(receive(orders, key, request_id, notification).in_current_span());
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(Ok(received)) => received.map(|()| Json(MessageReceived { success: true })),
+    // In a task of its own: what takes too long is answered in time, and finished all the same unless it hangs.
+    let work = tokio::time::timeout(3 * PATIENCE, receive(orders, key, request_id, notification));
+    match tokio::time::timeout(PATIENCE, tokio::spawn(work.in_current_span())).await {
+        Ok(Ok(Ok(received))) => received.map(|()| Json(MessageReceived { success: true })),
         Ok(Err(panic)) => Err(ApiError::internal(panic)),
-        Err(elapsed) => Err(ApiError::unavailable(elapsed)),
+        Ok(Ok(Err(elapsed))) | Err(elapsed) => Err(ApiError::unavailable(elapsed)),
     }
 }
 
