@@ -36,6 +36,8 @@ fn keyed(key: &SecretString, raw_body: &[u8]) -> Option<Hmac<Sha256>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(key: &str) -> SecretString {
@@ -72,5 +74,14 @@ mod tests {
 
         assert!(!verify(&key(""), b"body", &of_the_empty_key));
         assert_eq!(sign(&key(""), b"body"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_the_signature_verifies(body: Vec<u8>, header in "\\PC{0,60}|[A-Za-z0-9+/]{43}=") {
+            let signature = sign(&key("secret"), &body).unwrap();
+            prop_assert!(verify(&key("secret"), &body, &signature));
+            prop_assert_eq!(verify(&key("secret"), &body, &header), header.trim() == signature);
+        }
     }
 }

@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_number_survives_the_round_trip() {
-        for code in -40..40 {
+        for code in (-40..40).chain([i32::MIN, i32::MAX]) {
             assert_eq!(Status::from_code(code).code(), code);
         }
     }

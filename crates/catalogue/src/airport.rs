@@ -42,6 +42,8 @@ impl FromStr for AirportCode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -49,6 +51,15 @@ mod tests {
         assert_eq!("icn".parse::<AirportCode>().unwrap().as_str(), "ICN");
         for refused in ["", "IC", "ICNN", "I1N", "인천", "I:N"] {
             assert!(refused.parse::<AirportCode>().is_err(), "{refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic_and_what_it_reads_it_writes(text in "\\PC{0,4}|[A-Za-z ]{3,4}") {
+            if let Ok(code) = text.parse::<AirportCode>() {
+                prop_assert_eq!(code.to_string(), text.trim().to_ascii_uppercase());
+            }
         }
     }
 }

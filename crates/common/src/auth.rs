@@ -196,6 +196,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const KEY: &str = "a-key-of-the-original-system-0123456789";
@@ -249,6 +251,29 @@ mod tests {
                 .unwrap();
         for token in [other.as_str(), &stronger, "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjo3fQ.", "", "a.b.c"] {
             assert_eq!(tokens.verify(token), None, "{token}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_session(token in "\\PC{0,80}|[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,60}){1,3}") {
+            prop_assert_eq!(tokens("2026-12-01T00:00:00Z").0.verify(&token), None);
+        }
+
+        #[test]
+        fn any_times_are_compared_and_no_more(iat: Option<i64>, exp: i64, id: i64) {
+            let (tokens, clock) = tokens("2026-12-01T00:00:00Z");
+            let now = clock.now().timestamp();
+            let token = signed(&serde_json::json!({"user_id": id, "iat": iat, "exp": exp}));
+            let current = exp > now && iat.is_none_or(|iat| iat <= now);
+            prop_assert_eq!(tokens.verify(&token), current.then_some(id));
+        }
+
+        #[test]
+        fn any_authorization_header_is_read_or_not(header in prop::collection::vec(any::<u8>(), 0..80)) {
+            let Ok(value) = axum::http::HeaderValue::from_bytes(&header) else { return Ok(()) };
+            let (parts, ()) = axum::http::Request::builder().header(AUTHORIZATION, value).body(()).unwrap().into_parts();
+            prop_assert!(bearer(&parts).is_none_or(|token| !token.trim().is_empty()));
         }
     }
 }

@@ -62,6 +62,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Language {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -78,6 +80,14 @@ mod tests {
             ("en;q=nonsense", Language::Korean),
         ] {
             assert_eq!(Language::preferred(header), expected, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_prefers_something(header in "\\PC{0,60}|((en|ko|fr|\\*)(-[A-Z]{2})?(; ?q=[-0-9.e]{0,6})?,? ?){0,6}") {
+            let language = Language::preferred(&header);
+            prop_assert!(language == Language::Korean || header.to_ascii_lowercase().contains("en"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -12,7 +12,7 @@ use tower::ServiceExt;
 #[derive(Clone, Debug)]
 pub struct Client {
     router: Router,
-    headers: Vec<(HeaderName, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What came back.
@@ -45,10 +45,19 @@ impl Client {
     }
 
     /// The same client sending one more header.
+    ///
+    /// # Panics
+    /// When the value is more than printable ASCII.
     #[must_use]
     pub fn with(&self, name: HeaderName, value: &str) -> Self {
+        self.with_bytes(name, value.parse().expect("a header's value"))
+    }
+
+    /// The same client sending one more header, of any bytes.
+    #[must_use]
+    pub fn with_bytes(&self, name: HeaderName, value: HeaderValue) -> Self {
         let mut client = self.clone();
-        client.headers.push((name, value.to_owned()));
+        client.headers.push((name, value));
         client
     }
 

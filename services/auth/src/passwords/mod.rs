@@ -91,6 +91,8 @@ impl From<PasswordError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -141,5 +143,34 @@ mod tests {
     fn the_decoy_costs_what_a_new_hash_costs() {
         assert!(password::is_current(DECOY));
         assert_eq!(DECOY.len(), hash("any").unwrap().len());
+    }
+
+    /// Texts that look like hashes of ours and of the original's. They ask for little, or for more than there is: what
+    /// lies between is allowed to take its time.
+    fn lookalike() -> impl Strategy<Value = String> {
+        let cost = "([0-9]{1,2}|[0-9]{8,20})";
+        let texts = [
+            format!(
+                "\\$argon2id\\$v=(16|19|[0-9]{{1,9}})\\$m={cost},t=[0-3],p={cost}\\$[A-Za-z0-9+/]{{0,24}}\\$[A-Za-z0-9+/]{{0,88}}"
+            ),
+            format!("scrypt:{cost}:{cost}:{cost}\\$.{{0,9}}\\$[0-9a-f]{{0,128}}"),
+            format!("pbkdf2:(md5|sha1|sha224|sha256|sha384|sha512|md4):{cost}\\$.{{0,9}}\\$[0-9a-f]{{0,64}}"),
+            "(md5|sha1|sha256|sha512|)\\$.{0,9}\\$[0-9a-f]{0,64}".to_owned(),
+            "[0-9a-f]{63,65}".to_owned(),
+            "\\PC{0,99}".to_owned(),
+            "[$:a-z0-9=,]{0,60}".to_owned(),
+        ];
+        proptest::strategy::Union::new(texts.map(|text| proptest::string::string_regex(&text).unwrap()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn no_stored_text_opens_by_chance_or_takes_more_than_there_is(stored in lookalike(), typed in "\\PC{0,20}") {
+            // Without the decoy, which takes a while on purpose.
+            prop_assert!(!password::verify(&typed, &stored));
+            prop_assert!(!legacy::verify(&typed, &stored));
+            let _ = password::is_current(&stored);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The auth service through its front door, on a real database and a real cache.
 
 mod access;
+mod garbage;
 mod health;
 mod login;
 mod outage;

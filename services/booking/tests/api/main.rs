@@ -6,6 +6,7 @@ mod access;
 mod book;
 mod cancel;
 mod detail;
+mod garbage;
 mod health;
 mod http;
 mod list;

@@ -8,7 +8,7 @@ use common::db;
 use serde_json::Value;
 use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use testkit::World;
+use testkit::{Cable, Condition, World, outage};
 use tokio::net::TcpListener;
 
 use crate::support::{Service, number, request};
@@ -48,6 +48,58 @@ async fn without_a_database_everything_is_unavailable_and_says_so(_: MySqlPoolOp
         answer.refused(503, "unavailable");
     }
     service.client.get("/api/bookings").await.refused(401, "unauthorized");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_database_that_goes_and_comes_back_needs_no_restart(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let cable = Cable::to_database(&database).await;
+    let whole = Service::start(database.clone());
+    let (buyer, schedule) = (whole.traveller().await, whole.schedule(180).await);
+    let made = buyer.books(201, &request(schedule, 1, 320_000, &["25F"])).await;
+    let mut world = whole.world.clone();
+    world.db = cable.pool(database, 5);
+    let service = Service::with(world, None);
+    let (session, seats) = (service.signed_in(buyer.id), format!("/api/bookings/occupied-seats/{schedule}"));
+    // What was booked and cancelled already: the same answer whenever it is answered at all.
+    let (again, one) = (request(schedule, 1, 320_000, &["25F"]), format!("/api/bookings/{}", number(&made)));
+    outage::assert_survived(&cable, async |status| {
+        let (booked, listed, shown, free) = tokio::join!(
+            session.post("/api/bookings", &again),
+            session.get("/api/bookings"),
+            session.get(&one),
+            service.client.get(&seats),
+        );
+        [booked, listed, shown, free].into_iter().for_each(|answer| outage::assert_answered(answer, status));
+        if status == 503 {
+            outage::assert_answered(session.post(&format!("{one}/cancel"), &Value::Null).await, status);
+        }
+    })
+    .await;
+    assert_eq!(whole.bookings(schedule).await, 1);
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_booking_made_while_the_cache_is_away_is_told_it_later(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let (host, port) = crate::support::redis();
+    let cable = Cable::to(&host, port).await;
+    let mut world = World::new(database);
+    world.cache = cable.cache().with_prefix(&format!("test:{}:", world.now().timestamp_micros()));
+    let service = Service::with(world.clone(), None);
+    let (buyer, schedule) = (service.traveller().await, service.schedule(180).await);
+    let key = catalogue::search_key("ICN", "NRT", world.day(3));
+    let (_, ticket) = world.cache.read::<u8>(&key).await;
+    world.cache.fill(ticket, &1_u8, Duration::from_secs(300)).await;
+    assert_eq!(world.cache.read::<u8>(&key).await.0, Some(1));
+    cable.becomes(Condition::Losing).await;
+    let _ = buyer.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    cable.becomes(Condition::Whole).await;
+    for _ in 0..500 {
+        if let (None, Some(_)) = world.cache.read::<u8>(&key).await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("an old search stays");
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

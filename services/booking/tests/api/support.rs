@@ -159,3 +159,10 @@ pub(crate) fn number(answer: &Value) -> &str {
 pub(crate) fn minutes(n: i64) -> TimeDelta {
     TimeDelta::minutes(n)
 }
+
+/// Where the tests' Redis is.
+pub(crate) fn redis() -> (String, u16) {
+    let variables = common::config::environment();
+    let host = variables.get("REDIS_HOST").cloned().unwrap_or_else(|| "127.0.0.1".to_owned());
+    (host, variables.get("REDIS_PORT").and_then(|port| port.parse().ok()).unwrap_or(6379))
+}

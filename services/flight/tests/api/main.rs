@@ -5,9 +5,11 @@
 mod airports;
 mod cache;
 mod featured;
+mod garbage;
 mod health;
 mod http;
 mod openapi;
+mod outage;
 mod promotions;
 mod search;
 mod settings;

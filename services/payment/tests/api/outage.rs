@@ -7,7 +7,7 @@ use common::config::Redis;
 use common::db;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use testkit::World;
+use testkit::{Cable, World, outage};
 
 use crate::support::{PRICE, Service, message};
 
@@ -48,4 +48,27 @@ async fn without_a_cache_nothing_is_missing(_: MySqlPoolOptions, database: MySql
     let booking = service.booking(&buyer, schedule, 1).await;
     let _ = buyer.attach(&order, &booking).await.expect(200);
     assert_eq!(service.booking_status(&booking).await, "CONFIRMED");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_database_that_goes_and_comes_back_needs_no_restart(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let cable = Cable::to_database(&database).await;
+    let whole = Service::start(database.clone());
+    let (buyer, schedule) = (whole.buyer().await, whole.schedule(9).await);
+    let order = buyer.begin(schedule, 1).await;
+    let booking = whole.booking(&buyer, schedule, 1).await;
+    let mut world = whole.world.clone();
+    world.db = cable.pool(database, 5);
+    let service = Service::with(world, None);
+    let buyer = service.again(&buyer);
+    let paid = message(&order, "r-1", 1, PRICE);
+    outage::assert_survived(&cable, async |status| {
+        let (attached, told) = tokio::join!(buyer.attach(&order, &booking), service.signed(&paid));
+        [attached, told].into_iter().for_each(|answer| outage::assert_answered(answer, status));
+        if status == 503 {
+            outage::assert_answered(buyer.init(&json!({ "amount": PRICE })).await, status);
+        }
+    })
+    .await;
+    assert_eq!(whole.booking_status(&booking).await, "CONFIRMED");
 }
