@@ -51,12 +51,14 @@ impl Request {
 }
 
 /// Sends every sample, spoiled in `cases` ways, and asserts that it is answered, in JSON and never with 5xx; that a
-/// refusal says something, and a 400 and the like leaves no trace in the database.
+/// refusal says something, and a 400 and the like leaves no trace in the database. `PROPTEST_CASES`, 256 if it isn't
+/// set, asks for more.
 ///
 /// # Panics
 /// When it isn't so.
 pub async fn assert_survived(db: &MySqlPool, samples: &[Sample], cases: u32, send: impl AsyncFn(Request) -> Answer) {
     let mut chance = TestRunner::default();
+    let cases = cases * chance.config().cases / 256;
     let mut rows = traces(db).await;
     for sample in samples {
         let spoiled = spoiled(sample);
