@@ -261,6 +261,7 @@ fn client_address(request: &Request, trusted_hops: usize) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -277,5 +278,24 @@ mod tests {
         assert_eq!(address("6.6.6.6, 1.1.1.1, 2.2.2.2", 2), "1.1.1.1");
         assert_eq!(address("2.2.2.2", 2), "2.2.2.2");
         assert_eq!(address("nonsense", 1), "10.0.0.9");
+    }
+
+    proptest! {
+        #[test]
+        fn any_headers_give_an_address_and_a_sensible_id(
+            values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..4),
+            hops in prop_oneof![0_usize..5, Just(usize::MAX)],
+        ) {
+            let mut headers = HeaderMap::new();
+            for value in values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok()) {
+                headers.append("x-forwarded-for", value.clone());
+                headers.append(REQUEST_ID, value);
+            }
+            let id = RequestId::of(&headers);
+            prop_assert!(id.as_str().len() <= 64 && HeaderValue::from_str(id.as_str()).is_ok());
+            let mut request = Request::new(Body::empty());
+            *request.headers_mut() = headers;
+            let _ = client_address(&request, hops);
+        }
     }
 }
