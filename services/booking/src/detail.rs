@@ -6,11 +6,9 @@ use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotSignedIn};
 use common::http::{Json, Path};
 use orders::Orders;
-use orders::bookings::BookingRef;
+use orders::bookings::{Booking, BookingRef};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::shape::BookingShape;
 
 /// One booking.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +20,7 @@ pub(crate) struct OneBooking {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NamedBooking {
     #[serde(flatten)]
-    booking: BookingShape,
+    booking: Booking,
     /// Who made it.
     #[schema(example = "김하늘")]
     user_name: String,
@@ -56,7 +54,7 @@ pub(crate) async fn detail(
         .filter(|booking| booking.user_id == user.id || user.is_admin())
         .ok_or_else(no_such_booking)?;
     let user_name = std::mem::take(&mut booking.user_name);
-    Ok(Json(OneBooking { booking: NamedBooking { booking: booking.into(), user_name } }))
+    Ok(Json(OneBooking { booking: NamedBooking { booking, user_name } }))
 }
 
 /// 404: no such booking, or not the caller's.

@@ -10,7 +10,6 @@ mod detail;
 mod health;
 mod list;
 mod seats;
-mod shape;
 mod store;
 
 use std::time::Duration;

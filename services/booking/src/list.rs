@@ -7,15 +7,14 @@ use common::http::Json;
 use common::http::openapi::{Failures, NotSignedIn};
 use common::page::Page;
 use orders::Orders;
+use orders::bookings::Booking;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::shape::BookingShape;
 
 /// The caller's bookings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Bookings {
-    bookings: Vec<BookingShape>,
+    bookings: Vec<Booking>,
 }
 
 /// List one's bookings.
@@ -37,5 +36,5 @@ pub(crate) struct Bookings {
 )]
 pub(crate) async fn list(user: User, State(orders): State<Orders>, page: Page) -> Result<Json<Bookings>, ApiError> {
     let bookings = orders.bookings_of(user.id, page).await?;
-    Ok(Json(Bookings { bookings: bookings.into_iter().map(BookingShape::from).collect() }))
+    Ok(Json(Bookings { bookings }))
 }

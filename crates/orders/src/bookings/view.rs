@@ -3,83 +3,118 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
 use common::page::Page;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{BookingRef, BookingStatus, CancelReason, Gender, Passenger, store};
 use crate::Orders;
 
-/// A booking with what was sold and who flies.
-#[derive(Clone, Debug)]
+/// A booking with what was sold and who flies, as its owner sees it; of the owner, only others need to be told.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Booking {
     /// Its id.
+    #[schema(example = 1)]
     pub booking_id: i64,
     /// Its number.
+    #[schema(example = "CJ4K7Q2M9X")]
     pub booking_number: String,
     /// Whose it is.
+    #[serde(skip)]
+    #[schema(ignore)]
     pub user_id: i64,
     /// The owner's name.
+    #[serde(skip)]
+    #[schema(ignore)]
     pub user_name: String,
     /// The owner's e-mail address.
+    #[serde(skip)]
+    #[schema(ignore)]
     pub user_email: String,
     /// On which schedule.
+    #[schema(example = 10_000_001)]
     pub schedule_id: i64,
     /// The first passenger's seat.
+    #[schema(example = "12A")]
     pub seat_number: Option<String>,
     /// What it costs in all.
     pub total_amount: Money,
     /// Where to reach the passengers.
+    #[schema(example = "haneul@example.com")]
     pub contact_email: String,
     /// Where to reach the passengers.
+    #[schema(example = "010-1234-5678")]
     pub contact_phone: String,
     /// How they wanted to pay.
+    #[schema(example = "card")]
     pub payment_method: String,
     /// Where it stands: a pending one reads cancelled from its deadline on.
     pub status: BookingStatus,
     /// Why it was cancelled, if it was.
+    #[schema(example = json!(null))]
     pub cancel_reason: Option<CancelReason>,
     /// Until when it must be paid, while it is pending.
+    #[schema(example = json!(null))]
     pub payment_due_at: Option<DateTime<Utc>>,
     /// When it was made.
+    #[schema(example = "2026-11-24T03:00:00Z")]
     pub created_at: DateTime<Utc>,
     /// The local day the flight leaves.
+    #[schema(example = "2026-12-01")]
     pub flight_date: NaiveDate,
     /// The flight number sold.
+    #[schema(example = "CJ101")]
     pub flight_id: String,
     /// Who flies it.
+    #[schema(example = "CloudJet")]
     pub airline: String,
     /// Where it leaves (IATA).
+    #[schema(example = "ICN")]
     pub departure_airport: String,
     /// Where it arrives (IATA).
+    #[schema(example = "NRT")]
     pub arrival_airport: String,
     /// The name of the airport it leaves from.
+    #[schema(example = "인천국제공항")]
     pub departure_name: String,
     /// The name of the airport it arrives at.
+    #[schema(example = "나리타국제공항")]
     pub arrival_name: String,
     /// The local time it leaves.
+    #[schema(value_type = String, example = "06:30:00")]
     pub departure_time: NaiveTime,
     /// The local time it arrives.
+    #[schema(value_type = String, example = "09:15:00")]
     pub arrival_time: NaiveTime,
     /// How long it flies, for people.
+    #[schema(example = "2시간 45분")]
     pub duration: String,
     /// What flies.
+    #[schema(example = "Boeing 737-800")]
     pub aircraft: String,
     /// Who flies.
     pub passengers: Vec<BookedPassenger>,
 }
 
 /// A passenger of a booking.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BookedPassenger {
     /// Which booking.
+    #[serde(skip)]
+    #[schema(ignore)]
     pub booking_id: i64,
     /// Name in Korean, or the only one.
+    #[schema(example = "김하늘")]
     pub name_kor: String,
     /// Name in English, where there is one.
+    #[schema(example = "KIM HANEUL")]
     pub name_eng: Option<String>,
     /// Date of birth.
+    #[schema(example = "1990-02-03")]
     pub birth_date: NaiveDate,
     /// Gender, where it is known.
     pub gender: Option<Gender>,
     /// The seat, where one was chosen.
+    #[schema(example = "12A")]
     pub seat_number: Option<String>,
 }
 

@@ -8,17 +8,17 @@ mod shape;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use shape::BookingShape;
+use shape::AnyBooking;
 
 /// Bookings, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AnyBookings)]
 pub(crate) struct Bookings {
-    bookings: Vec<BookingShape>,
+    bookings: Vec<AnyBooking>,
 }
 
 impl From<Vec<orders::bookings::Booking>> for Bookings {
     fn from(bookings: Vec<orders::bookings::Booking>) -> Self {
-        Self { bookings: bookings.into_iter().map(BookingShape::from).collect() }
+        Self { bookings: bookings.into_iter().map(AnyBooking::from).collect() }
     }
 }
