@@ -83,7 +83,14 @@ mod tests {
         let sleep = |seconds: &str| {
             let mut command = tokio::process::Command::new("sleep");
             command.arg(seconds);
-            Process::start("sleep", command, Output::Quiet).unwrap()
+            let sleep = Process::start("sleep", command, Output::Quiet).unwrap();
+            // A process that was started a moment ago may have no command line yet.
+            let (id, line) = sleep.identity().unwrap();
+            let id = Pid::from_raw(id.cast_signed()).unwrap();
+            while !is_still(id, line) {
+                std::thread::yield_now();
+            }
+            sleep
         };
         let (mut ours, mut others) = (sleep("601"), sleep("602"));
         remember(&list, &ours).unwrap();
