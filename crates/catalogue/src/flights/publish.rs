@@ -48,7 +48,7 @@ pub enum PublishError {
     /// It can't be flown like that.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// Its route, times or aircraft would change for passengers who have booked that day.
+    /// Its route, times or aircraft would change for passengers who have booked that day, or are paying for it.
     #[error("passengers have booked the flight of {0} as it is")]
     Booked(NaiveDate),
     /// More of its seats are taken on that day than it would have.
@@ -128,8 +128,8 @@ async fn change(
     new: &Flight,
     to_come: &[&Day],
 ) -> Result<(), PublishError> {
-    let booked = to_come.iter().find(|day| day.live_bookings > 0);
-    if let Some(day) = booked.filter(|_| new.breaks_promises_of(old)) {
+    let promised = to_come.iter().find(|day| day.is_promised());
+    if let Some(day) = promised.filter(|_| new.breaks_promises_of(old)) {
         return Err(PublishError::Booked(day.flight_date));
     }
     let crowded = to_come.iter().find(|day| day.taken > new.total_seats);

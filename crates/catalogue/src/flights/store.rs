@@ -195,9 +195,16 @@ pub(super) struct Day {
     lapsed: i64,
     /// How many bookings are confirmed, or may still be paid.
     pub(super) live_bookings: i64,
+    /// How many payments hold seats for a booking that is still to come.
+    reservations: i64,
 }
 
 impl Day {
+    /// Whether somebody has been promised this flight.
+    pub(super) fn is_promised(&self) -> bool {
+        self.live_bookings > 0 || self.reservations > 0
+    }
+
     /// What must be written for `wanted` seats to be free, or as many as an aircraft with `total` has left.
     pub(super) fn seats_of(&self, wanted: i64, total: i64) -> Seats {
         let free = wanted.min(total - self.taken) - self.lapsed;
@@ -228,7 +235,7 @@ pub(super) async fn lock_days(
     )
     .fetch_all(&mut *connection)
     .await?;
-    // Claims and bookings of a day change under its lock: what is read now stays true.
+    // Claims, and so what lives on them, change under the day's lock: what is read now stays true.
     let rows = sqlx::query!(
         r#"select s.schedule_id, s.flight_date, s.current_price, s.available_seats, s.status as "status: ScheduleStatus",
                   s.cancelled_at is not null as "is_cancelled!: bool",
@@ -239,7 +246,10 @@ pub(super) async fn lock_days(
                   (select count(*) from bookings b
                    where b.schedule_id = s.schedule_id
                      and (b.status = 'CONFIRMED' or (b.status = 'PENDING' and b.payment_due_at > now(6))))
-                      as "live_bookings!: i64"
+                      as "live_bookings!: i64",
+                  (select count(*) from payments p join claims c on c.hold_id = p.hold_id
+                   where p.schedule_id = s.schedule_id and p.booking_id is null
+                     and (c.held_until is null or c.held_until > now(6))) as "reservations!: i64"
            from flight_schedules s where s.flight_id = ? and s.flight_date >= ?"#,
         flight_id,
         first,
@@ -257,6 +267,7 @@ pub(super) async fn lock_days(
             taken: row.taken,
             lapsed: row.lapsed,
             live_bookings: row.live_bookings,
+            reservations: row.reservations,
         };
         (row.flight_date, day)
     });

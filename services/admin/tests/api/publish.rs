@@ -238,6 +238,20 @@ async fn a_flight_stays_what_its_passengers_have_booked(_: MySqlPoolOptions, dat
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_flight_stays_what_somebody_is_paying_for(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::start(database);
+    let (admin, day) = (service.admin().await, service.world.day(3));
+    let id = seed::schedule(day).insert(&service.world.db).await;
+    let buyer = seed::user(&service.world.db).await;
+    let _ = service.begin(buyer, id, 320_000).await;
+    let later = anew(day, &with(flight("CJ101"), &json!({ "departure_time": "06:31" })));
+    admin.post(PUBLISH, &later).await.refused(409, "flight-booked");
+    // A payment that nobody finished promises nothing any more.
+    service.world.pass(TimeDelta::minutes(16));
+    let _ = admin.post(PUBLISH, &later).await.expect(201);
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_booking_that_lapsed_or_has_flown_holds_no_flight_back(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let service = Service::start(database);
     let (world, admin) = (&service.world, service.admin().await);
