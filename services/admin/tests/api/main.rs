@@ -8,6 +8,7 @@ mod cancel;
 mod discounts;
 mod events;
 mod flights;
+mod garbage;
 mod grounding;
 mod health;
 mod http;

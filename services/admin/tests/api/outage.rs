@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::description::operations;
-use testkit::{World, seed};
+use testkit::{Cable, World, outage, seed};
 
 use crate::support::{PUBLISH, Service, flight, on};
 
@@ -39,6 +39,39 @@ async fn without_a_database_everything_is_unavailable_and_says_so(_: MySqlPoolOp
         assert!(!["127.0.0.1", "sql", "pool", "connection"].iter().any(|detail| told.contains(detail)), "{told}");
         answer.refused(503, "unavailable");
     }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_database_that_goes_and_comes_back_needs_no_restart(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let cable = Cable::to_database(&database).await;
+    let whole = Service::start(database.clone());
+    let schedule = whole.schedule(180).await;
+    let administrator = seed::admin(&whole.world.db).await;
+    let mut world = whole.world.clone();
+    world.db = cable.pool(database, 5);
+    let admin = Service::with(world, None).signed_in(administrator);
+    let (published, grounded) =
+        (on(whole.world.day(3), &flight("CJ1")), format!("/api/admin/schedules/{schedule}/cancel"));
+    outage::assert_survived(&cable, async |status| {
+        // Grounded once, the same answer whenever it is answered at all.
+        let again = json!({});
+        let (ground, flights, schedules, bookings, events) = tokio::join!(
+            admin.post(&grounded, &again),
+            admin.get("/api/admin/flights"),
+            admin.get("/api/admin/schedules"),
+            admin.get("/api/admin/bookings"),
+            admin.get("/api/admin/events"),
+        );
+        for answer in [ground, flights, schedules, bookings, events] {
+            outage::assert_answered(answer, status);
+        }
+        if status == 503 {
+            outage::assert_answered(admin.post(PUBLISH, &published).await, status);
+        }
+    })
+    .await;
+    assert_eq!(whole.actions("SCHEDULE", schedule).await, ["cancelled"]);
+    assert_eq!(whole.days("CJ1").await, []);
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
