@@ -17,7 +17,7 @@ const LONGEST: u32 = 100;
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// At most so many; all of them when absent.
+    /// At most so many; when absent, all of them, or as many as is said there.
     #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
     /// After so many.

@@ -1,6 +1,6 @@
 //! What must hold of every service's description, and of every operation in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::http::Method;
@@ -48,8 +48,8 @@ pub fn operations(api: &OpenApi) -> Vec<Operation> {
     operations
 }
 
-/// Asserts that the committed description is the current one, and that every operation has a name of its own and says
-/// in which shape it answers.
+/// Asserts that the committed description is the current one; that every operation has a name of its own and says in
+/// which shape it answers; and that it is right about what may be missing.
 ///
 /// # Panics
 /// When it isn't so.
@@ -67,9 +67,62 @@ pub fn assert_committed_and_complete(api: &OpenApi, committed: &str) {
             for (status, answer) in operation["responses"].as_object().expect("answers") {
                 let shape = if status.starts_with('2') { "application/json" } else { "application/problem+json" };
                 assert!(answer["content"][shape]["schema"] != Value::Null, "{method} {path} {status}");
+                if status.starts_with('2') {
+                    assert_always_whole(&schemas_in(answer, &description));
+                }
             }
+            assert_required_is_not_null(&schemas_in(&operation["requestBody"], &description));
         }
     }
+}
+
+/// Asserts that answers have all their fields: what is not known is null, and clients needn't ask whether it is there.
+fn assert_always_whole(schemas: &BTreeMap<&str, &Value>) {
+    for (schema, field, _, is_required) in fields(schemas) {
+        assert!(is_required, "{schema}.{field} is never left out: #[schema(required)]");
+    }
+}
+
+/// Asserts that no field that a request must have may be null: a null counts as missing.
+fn assert_required_is_not_null(schemas: &BTreeMap<&str, &Value>) {
+    for (schema, field, described, _) in fields(schemas).filter(|(.., is_required)| *is_required) {
+        let mut types = described["type"].as_array().into_iter().flatten();
+        let mut shapes = described["oneOf"].as_array().into_iter().flatten();
+        let may_be_null = types.any(|kind| kind == "null") || shapes.any(|shape| shape["type"] == "null");
+        assert!(!may_be_null, "{schema}.{field} must not be null: #[schema(nullable = false)]");
+    }
+}
+
+/// Every field of `schemas`: whose, its name, how it is described, and whether it is required.
+fn fields<'d>(schemas: &BTreeMap<&'d str, &'d Value>) -> impl Iterator<Item = (&'d str, &'d str, &'d Value, bool)> {
+    schemas.iter().flat_map(|(name, schema)| {
+        let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        properties.map(move |(field, described)| {
+            (*name, field.as_str(), described, required.iter().any(|required| required == field.as_str()))
+        })
+    })
+}
+
+/// The named schemas that `part` of a description is made of, and those that they are made of.
+fn schemas_in<'d>(part: &'d Value, description: &'d Value) -> BTreeMap<&'d str, &'d Value> {
+    let (mut found, mut unread) = (BTreeMap::new(), vec![part]);
+    while let Some(value) = unread.pop() {
+        match value {
+            Value::Array(values) => unread.extend(values),
+            Value::Object(fields) => unread.extend(fields.values()),
+            Value::String(text) => {
+                if let Some(name) = text.strip_prefix("#/components/schemas/") {
+                    let schema = &description["components"]["schemas"][name];
+                    if found.insert(name, schema).is_none() {
+                        unread.push(schema);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Asserts that every operation that wants a session refuses one of a passenger, and lets an administrator's in.

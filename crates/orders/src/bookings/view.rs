@@ -34,7 +34,7 @@ pub struct Booking {
     #[schema(example = 10_000_001)]
     pub schedule_id: i64,
     /// The first passenger's seat.
-    #[schema(example = "12A")]
+    #[schema(required, example = "12A")]
     pub seat_number: Option<String>,
     /// What it costs in all.
     pub total_amount: Money,
@@ -50,10 +50,10 @@ pub struct Booking {
     /// Where it stands: a pending one reads cancelled from its deadline on.
     pub status: BookingStatus,
     /// Why it was cancelled, if it was.
-    #[schema(example = json!(null))]
+    #[schema(required, example = json!(null))]
     pub cancel_reason: Option<CancelReason>,
     /// Until when it must be paid, while it is pending.
-    #[schema(example = json!(null))]
+    #[schema(required, example = json!(null))]
     pub payment_due_at: Option<DateTime<Utc>>,
     /// When it was made.
     #[schema(example = "2026-11-24T03:00:00Z")]
@@ -106,15 +106,16 @@ pub struct BookedPassenger {
     #[schema(example = "김하늘")]
     pub name_kor: String,
     /// Name in English, where there is one.
-    #[schema(example = "KIM HANEUL")]
+    #[schema(required, example = "KIM HANEUL")]
     pub name_eng: Option<String>,
     /// Date of birth.
     #[schema(example = "1990-02-03")]
     pub birth_date: NaiveDate,
     /// Gender, where it is known.
+    #[schema(required)]
     pub gender: Option<Gender>,
     /// The seat, where one was chosen.
-    #[schema(example = "12A")]
+    #[schema(required, example = "12A")]
     pub seat_number: Option<String>,
 }
 

@@ -18,10 +18,10 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct DiscountRequest {
     /// The flight on its day.
-    #[schema(required = true)]
+    #[schema(required = true, nullable = false)]
     schedule_id: Option<Id>,
     /// By how much, in percent.
-    #[schema(required = true, minimum = 1, maximum = 99, example = 25)]
+    #[schema(required = true, nullable = false, minimum = 1, maximum = 99, example = 25)]
     discount_percentage: Option<Whole>,
 }
 

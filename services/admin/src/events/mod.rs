@@ -58,8 +58,10 @@ pub(crate) struct Event {
     happened_at: DateTime<Utc>,
     actor: ActorKind,
     /// The account that acted, where one did.
+    #[schema(required)]
     user_id: Option<i64>,
     /// The request it came by, where one did.
+    #[schema(required)]
     request_id: Option<String>,
     /// What it happened to.
     #[schema(value_type = Subject)]

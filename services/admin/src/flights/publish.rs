@@ -28,9 +28,9 @@ const LONGEST: TimeDelta = TimeDelta::days(90);
 /// A flight, and on which days it is flown.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PublishRequest {
-    #[schema(required = true)]
+    #[schema(required = true, nullable = false)]
     flight: Option<FlightRequest>,
-    #[schema(required = true)]
+    #[schema(required = true, nullable = false)]
     schedule: Option<SeasonRequest>,
 }
 

@@ -18,28 +18,28 @@ pub(super) const SEATS: std::ops::RangeInclusive<i64> = 1..=500;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct FlightRequest {
     /// The flight number: letters and digits.
-    #[schema(required = true, pattern = "^[A-Za-z0-9]{1,10}$", example = "CJ101")]
+    #[schema(required = true, nullable = false, pattern = "^[A-Za-z0-9]{1,10}$", example = "CJ101")]
     flight_id: Option<String>,
     /// Where it leaves (IATA).
-    #[schema(required = true, example = "ICN")]
+    #[schema(required = true, nullable = false, example = "ICN")]
     departure_airport: Option<String>,
     /// Where it arrives (IATA): another airport.
-    #[schema(required = true, example = "NRT")]
+    #[schema(required = true, nullable = false, example = "NRT")]
     arrival_airport: Option<String>,
     /// When it leaves, by the clocks there: `HH:MM` or `HH:MM:SS`.
-    #[schema(required = true, example = "06:30")]
+    #[schema(required = true, nullable = false, example = "06:30")]
     departure_time: Option<String>,
     /// When it arrives, by the clocks there.
-    #[schema(required = true, example = "09:15")]
+    #[schema(required = true, nullable = false, example = "09:15")]
     arrival_time: Option<String>,
     /// How long it takes; as the clocks of both airports say where absent.
     #[schema(pattern = "^[0-9]{1,2}시간 [0-5]?[0-9]분$", example = "2시간 45분")]
     duration: Option<String>,
     /// What flies.
-    #[schema(required = true, max_length = 50, example = "Boeing 737-800")]
+    #[schema(required = true, nullable = false, max_length = 50, example = "Boeing 737-800")]
     aircraft: Option<String>,
     /// What a seat costs, in won.
-    #[schema(required = true, minimum = 10_000, maximum = 9_999_999, example = 320_000)]
+    #[schema(required = true, nullable = false, minimum = 10_000, maximum = 9_999_999, example = 320_000)]
     base_price: Option<Whole>,
     /// Who flies; `CloudJet` where absent. Only where days are published with it.
     #[schema(max_length = 50, example = "CloudJet")]

@@ -37,7 +37,7 @@ pub(crate) struct BookingMade {
     /// `CONFIRMED` if a payment was found for it; else `PENDING`, to be paid by `payment_due_at`.
     status: BookingStatus,
     /// Until when it must be paid, while it is pending.
-    #[schema(example = "2026-11-24T03:15:00Z")]
+    #[schema(required, example = "2026-11-24T03:15:00Z")]
     payment_due_at: Option<DateTime<Utc>>,
     total_amount: Money,
 }

@@ -21,7 +21,7 @@ pub(crate) struct BookingRequest {
     schedule_id_of_client: Option<Id>,
     schedule_id: Option<Id>,
     /// Who flies: one to nine.
-    #[schema(required = true, min_items = 1, max_items = 9)]
+    #[schema(required = true, nullable = false, min_items = 1, max_items = 9)]
     passengers: Option<Vec<PassengerRequest>>,
     /// Seats for the first passengers; the others get none. At most one each.
     #[schema(example = json!(["12A"]))]
@@ -46,7 +46,7 @@ pub(crate) struct BookingRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PassengerRequest {
     /// Name in Korean, or the only one.
-    #[schema(required = true, max_length = 50, example = "김하늘")]
+    #[schema(required = true, nullable = false, max_length = 50, example = "김하늘")]
     name: Option<String>,
     /// Name in English. Required beside `scheduleId`.
     #[serde(rename = "nameEn", alias = "name_en")]
@@ -67,9 +67,9 @@ pub(crate) struct PassengerRequest {
 /// Where to reach the passengers.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ContactRequest {
-    #[schema(required = true, max_length = 100, example = "haneul@example.com")]
+    #[schema(required = true, nullable = false, max_length = 100, example = "haneul@example.com")]
     email: Option<String>,
-    #[schema(required = true, max_length = 20, example = "010-1234-5678")]
+    #[schema(required = true, nullable = false, max_length = 20, example = "010-1234-5678")]
     phone: Option<String>,
 }
 
