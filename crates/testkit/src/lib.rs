@@ -1,6 +1,6 @@
 //! What tests of services share: a [`World`] with a database and a cache of its own and time that can be moved, a
 //! [`Client`] that speaks HTTP to a router, and [`seed`]s; with the feature `desk`, an order desk with a payment
-//! provider; and to spoil it all, a [`Cable`] that can be cut and a [`Redis`] that can be turned against us.
+//! provider; a [`Log`] to read afterwards; and to spoil it all, a [`Cable`] that can be cut and a [`Redis`] that can be turned against us.
 //!
 //! Tests get their database from `#[sqlx::test(migrator = "common::db::MIGRATOR")]` and their Redis from
 //! `REDIS_HOST`/`REDIS_PORT`; `cargo xtask test` provides both.
@@ -11,6 +11,7 @@ pub mod description;
 #[cfg(feature = "desk")]
 pub mod desk;
 pub mod garbage;
+mod log;
 pub mod original;
 pub mod outage;
 mod redis;
@@ -19,5 +20,6 @@ mod world;
 
 pub use cable::{Cable, Condition};
 pub use client::{Answer, Client};
+pub use log::Log;
 pub use redis::Redis;
 pub use world::World;

@@ -16,7 +16,7 @@ use common::config::Redis;
 use common::db;
 use common::metrics::Registry;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{Executor, MySqlConnection, MySqlPool};
+use sqlx::{ConnectOptions, Executor, MySqlConnection, MySqlPool};
 
 /// A database, a cache and a clock that no other test shares.
 #[derive(Clone, Debug)]
@@ -57,7 +57,8 @@ impl World {
                 let ahead = Arc::clone(&on_acquire);
                 Box::pin(async move { set_time(connection, &ahead).await.map(|()| true) })
             })
-            .connect_lazy_with(database);
+            // Tests by `#[sqlx::test]` begin without; services have it.
+            .connect_lazy_with(database.log_statements(log::LevelFilter::Debug));
         let clock = Clock::fixed(Clock::system().now());
         let prefix = format!("test:{}:", uuid::Uuid::new_v4().simple());
         Self {

@@ -93,7 +93,8 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let wanted = filter_fn(|what| what.is_event() || matches!(what.name(), "request" | "job"))
+    // Not "is an event": sqlx first asks whether its line would be read, which is neither a span nor an event.
+    let wanted = filter_fn(|what| !what.is_span() || matches!(what.name(), "request" | "job"))
         .with_max_level_hint(LevelFilter::TRACE);
     let lines = fmt::layer().with_writer(writer);
     let lines = match settings.log_format {

@@ -1,39 +1,11 @@
 //! What the service tells about itself: what it counts, and that its lines in the log name nobody.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
-use auth_service::{Metrics, Settings};
-use common::config;
-use common::telemetry;
+use auth_service::Metrics;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use tracing_subscriber::layer::SubscriberExt;
+use testkit::Log;
 
 use super::*;
-
-/// Lines of a log, kept.
-#[derive(Clone, Debug, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("lines").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn read(&self) -> (String, Vec<Value>) {
-        let text = String::from_utf8(self.0.lock().expect("lines").clone()).expect("text");
-        let lines = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-        (text, lines)
-    }
-}
 
 fn counting(world: &World) -> Client {
     let metrics = Metrics::new(&world.metrics).expect("metrics");
@@ -68,12 +40,7 @@ async fn log_ins_and_sign_ups_are_counted_by_outcome(_: MySqlPoolOptions, databa
 async fn the_log_says_what_happened_and_not_to_whom(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let world = World::new(database);
     let client = counting(&world);
-    let needed = ["DB_HOST", "DB_USER", "DB_PASSWORD", "DB_NAME", "SECRET_KEY"].map(|n| (n.to_owned(), "x".to_owned()));
-    let settings: Settings = config::load(&[], &BTreeMap::from(needed)).expect("settings");
-    let kept = Lines::default();
-    let writer = kept.clone();
-    let log = tracing_subscriber::registry().with(telemetry::lines(&settings.telemetry, move || writer.clone()));
-    let _log = tracing::subscriber::set_default(log);
+    let log = Log::kept();
 
     let _ = client.post("/api/auth/signup?email=kim@example.com", &somebody("kim@example.com")).await.expect(201);
     let login = json!({"email": "kim@example.com", "password": "Passw0rd!"});
@@ -83,11 +50,10 @@ async fn the_log_says_what_happened_and_not_to_whom(_: MySqlPoolOptions, databas
     let _ = client.post("/api/auth/login", &wrong).await.expect(401);
     let _ = client.get("/api/auth/health").await.expect(200);
 
-    let (text, lines) = kept.read();
-    for personal in ["kim", "example.com", "Passw0rd", "Gu3ssed", "010-1234", "김하늘", "1990-02-03", &token] {
-        assert!(!text.contains(personal), "{personal} in {text}");
-    }
-    let of = |message: &str| lines.iter().find(|l| l["message"].as_str().is_some_and(|m| m.contains(message)));
+    let personal = ["kim", "example.com", "Passw0rd", "Gu3ssed", "010-1234", "김하늘", "1990-02-03"];
+    log.assert_tells_nothing_of(&personal);
+    log.assert_tells_nothing_of(&[&token]);
+    let of = |message: &str| log.line(message);
     let request = of("[AUTH-SERVICE] POST /api/auth/login - Client IP: 0.0.0.0").expect("the request's line");
     assert_eq!((&request["route"], &request["method"]), (&json!("/api/auth/login"), &json!("POST")));
     assert_eq!((&request["status"], &request["client"]), (&json!(200), &json!("0.0.0.0")));
@@ -97,5 +63,5 @@ async fn the_log_says_what_happened_and_not_to_whom(_: MySqlPoolOptions, databas
     let profile = of("GET /api/auth/profile").expect("the request's line");
     assert_eq!(profile["user_id"], told["user_id"]);
     assert_eq!(of("로그인 실패").expect("a line")["code"], "wrong-credentials");
-    assert!(of("회원가입 성공").is_some() && of("/health").is_none(), "{text}");
+    assert!(of("회원가입 성공").is_some() && of("/health").is_none(), "{}", log.text());
 }

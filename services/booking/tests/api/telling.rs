@@ -1,7 +1,8 @@
-//! What is counted of bookings: facts, once they are committed.
+//! What the service tells about itself: what it counts, facts once they are committed; and that its log names nobody.
 
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use testkit::Log;
 
 use crate::support::{Shop, id, minutes, number, request};
 
@@ -53,4 +54,30 @@ async fn bookings_are_counted_by_what_became_of_them(_: MySqlPoolOptions, databa
     let payments = ["REQUESTED", "PAID", "CANCELLED"]
         .map(|s| shop.world.counted(&format!("cloudjet_payments_total{{status=\"{s}\"}}")).to_string());
     assert_eq!(json!(payments), json!(["2", "2", "1"]));
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn the_log_says_what_was_booked_and_not_for_whom(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let (kim, lee, schedule) = (shop.traveller().await, shop.traveller().await, shop.schedule(9).await);
+    let (wanted, token) = (request(schedule, 2, 320_000, &["1A"]), shop.world.token(kim.id));
+    let mut odd = wanted.clone();
+    odd["passengers"][0]["name"] = json!("<승객>");
+    let log = Log::kept();
+
+    let made = kim.books(201, &wanted).await;
+    let _ = kim.books(200, &wanted).await;
+    let _ = lee.books(409, &wanted).await;
+    let _ = kim.books(400, &odd).await;
+    let payment = shop.begin_for(&kim, id(&made), 640_000).await;
+    let receipt = shop.pay(&payment, 640_000).await;
+    shop.hear_of(&receipt).await;
+    let _ = kim.newest().await;
+    assert_eq!(kim.cancel(number(&made)).await, 200);
+    shop.run_jobs().await;
+
+    log.assert_tells_nothing_of(&["승객", "PASSENGER", "1990-02-03", "example.com", "010-1234", &token]);
+    let booked = log.line("POST /api/bookings").unwrap();
+    assert_eq!((&booked["user_id"], &booked["status"]), (&json!(kim.id), &json!(201)));
+    assert!(log.text().contains("insert into passengers"), "the statements are looked through, too");
 }

@@ -29,7 +29,7 @@ pub(crate) const PRICE: i64 = 320_000;
 pub(crate) const WEBHOOK: &str = "/api/payments/webhook";
 
 const REST_ID: &str = "rest-id";
-const KEY: &str = "private-key";
+pub(crate) const KEY: &str = "private-key";
 
 pub(crate) const BOOTPAY_SIGNATURE: HeaderName = HeaderName::from_static("bootpay-signature");
 pub(crate) const X_BOOTPAY_SIGNATURE: HeaderName = HeaderName::from_static("x-bootpay-signature");
