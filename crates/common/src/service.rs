@@ -24,6 +24,9 @@ use crate::{pool, telemetry};
 /// How long requests under way and jobs may still take when nobody is let in any more.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How long the last lines of the log may take when there is no time to lose.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// Exit code of a process whose settings can't be used (`EX_USAGE`).
 const USAGE: u8 = 64;
 
@@ -222,11 +225,10 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     };
     // What is still to be sent may have nobody to receive it, and takes its time to notice.
     let flushed = tokio::task::spawn_blocking(move || drop(telemetry));
-    if in_order {
-        tokio::select! {
-            _ = flushed => {}
-            () = signals.next() => {}
-        }
+    let patience = if in_order { Duration::MAX } else { LAST_WORDS };
+    tokio::select! {
+        _ = tokio::time::timeout(patience, flushed) => {}
+        () = signals.next() => {}
     }
     Ok(())
 }

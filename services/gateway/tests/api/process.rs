@@ -204,7 +204,10 @@ async fn asked_twice_it_stops_at_once() {
     // While it still serves, and while it waits for work.
     for delay in ["300", "0"] {
         let (upstream, arrived, _allowed) = reluctant().await;
-        let gateway = Process::start(upstream, &[("SHUTDOWN_DELAY_SECONDS", delay)]).await;
+        let log = format!("{}/asked-twice-{delay}.log", env!("CARGO_TARGET_TMPDIR"));
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" > \"$1\"", env!("CARGO_BIN_EXE_gateway"), &log]);
+        let gateway = Process::start_as(command, upstream, &[("SHUTDOWN_DELAY_SECONDS", delay)]).await;
         let asking = tokio::spawn(gateway.client.request(get(gateway.address, "/api/flights/x")));
         arrived.acquire().await.unwrap().forget();
         gateway.signal();
@@ -213,6 +216,8 @@ async fn asked_twice_it_stops_at_once() {
         // Its grace is 20 seconds, its delay 300.
         tokio::time::timeout(Duration::from_secs(15), gateway.exit()).await.expect("at once");
         assert!(soon(asking).await.unwrap().is_err());
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.contains("asked twice"), "the last words are lost: {said}");
     }
 }
 
