@@ -1,5 +1,7 @@
 //! What happens at once.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -110,4 +112,27 @@ async fn refunds_driven_by_many_replicas_are_paid_once(_: MySqlPoolOptions, data
     }
     shop.assert_refunds(&[(7, "WRONG_AMOUNT", "SUCCEEDED"); 5]).await;
     assert_eq!(shop.provider.calls().count(bootpay::simulator::Operation::Cancel), 5);
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_payment_confirms_its_booking_while_the_flight_is_being_sold(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let service = Service::start(database);
+    let (buyer, schedule) = (service.buyer().await, service.schedule(9).await);
+    let booking = service.booking(&buyer, schedule, 1).await;
+    let order = buyer.begin_for(&booking).await;
+    let mut sale = service.world.db.begin().await.unwrap();
+    sqlx::query("select 1 from flight_schedules where schedule_id = ? for update")
+        .bind(schedule)
+        .execute(&mut *sale)
+        .await
+        .unwrap();
+    let paid = message(&order, "r-1", 1, PRICE);
+    let heard = tokio::time::timeout(Duration::from_secs(30), service.signed(&paid));
+    let heard = heard.await.expect("it waits for the sale");
+    let _ = heard.expect(200);
+    sale.rollback().await.unwrap();
+    assert_eq!(service.booking_status(&booking).await, "CONFIRMED");
 }
