@@ -17,6 +17,9 @@ pub(crate) const MIGRATE: &str = "migrate";
 /// The program that plays the payment provider.
 pub(crate) const SIMULATOR: &str = "bootpay-simulator";
 
+/// The package of that program: the others have the names of theirs.
+const SIMULATOR_PACKAGE: &str = "bootpay";
+
 /// What to do when something can't be built.
 const NOT_BUILT: &str =
     "the programs can't be built. The compiler says above why; after a change to a query, run `cargo xtask generate`";
@@ -40,12 +43,15 @@ pub(crate) async fn programs(workspace: &Workspace) -> Result<()> {
 }
 
 async fn build(workspace: &Workspace, profile: Profile, programs: &[&str]) -> Result<()> {
-    let mut command = workspace.cargo(&["build", "--workspace", "--examples"]);
-    for program in programs {
+    let mut command = match profile {
+        Profile::Debug => workspace.cargo(&["build", "--workspace", "--examples"]),
+        Profile::Release => workspace.cargo(&["build", "--release"]),
+    };
+    for &program in programs {
         command.args(["--bin", program]);
-    }
-    if profile == Profile::Release {
-        command.arg("--release");
+        if profile == Profile::Release {
+            command.args(["--package", if program == SIMULATOR { SIMULATOR_PACKAGE } else { program }]);
+        }
     }
     run_on_terminal("The build", command).await.map_err(|error| error.context(NOT_BUILT))
 }
