@@ -1,4 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `check`, `generate` and `db`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate` and
+//! `db`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -23,6 +24,7 @@ mod generate;
 mod install;
 mod interrupt;
 mod logs;
+mod measure;
 mod migrate;
 mod place;
 mod probe;
@@ -54,6 +56,7 @@ enum Command {
     Up(up::Arguments),
     Test(test::Arguments),
     Contract(contract::Arguments),
+    Measure(measure::Arguments),
     /// Check formatting, lints, generated files and dependencies.
     Check,
     Generate(generate::Arguments),
@@ -104,6 +107,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Contract(arguments) => {
             contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
         }
+        Command::Measure(arguments) => measure::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),

@@ -27,12 +27,24 @@ pub(crate) async fn until_yes<A>(patience: Duration, question: impl Fn() -> A) -
 where
     A: Future<Output = io::Result<()>>,
 {
+    until_yes_asked_every(INTERVAL, patience, question).await
+}
+
+/// The same for those who want to know it more exactly: a question fits into every `interval`.
+pub(crate) async fn until_yes_asked_every<A>(
+    interval: Duration,
+    patience: Duration,
+    question: impl Fn() -> A,
+) -> io::Result<Duration>
+where
+    A: Future<Output = io::Result<()>>,
+{
     let started = Instant::now();
     loop {
         match timeout(ONE_ANSWER, question()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(()) => return Ok(started.elapsed()),
             Err(error) if started.elapsed() > patience => return Err(error),
-            Err(_) => sleep(INTERVAL).await,
+            Err(_) => sleep(interval).await,
         }
     }
 }

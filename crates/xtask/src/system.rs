@@ -20,13 +20,13 @@ use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
 
 /// What the payment simulator is called.
-const SIMULATOR: &str = "bootpay";
+pub(crate) const SIMULATOR: &str = "bootpay";
 
 /// How long a service may take to become ready.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The settings that all services get.
-type Environment = BTreeMap<String, String>;
+pub(crate) type Environment = BTreeMap<String, String>;
 
 /// Where the services' log lines go.
 pub(crate) enum Lines {
@@ -51,7 +51,8 @@ pub(crate) async fn start(
     report::step("Waiting until all services are ready", until_ready(ports, stack)).await
 }
 
-fn environment(settings: &Settings, ports: &Ports, servers: &Servers, place: &Place) -> Result<Environment> {
+/// What leads services on `ports` to `servers` and to one another.
+pub(crate) fn environment(settings: &Settings, ports: &Ports, servers: &Servers, place: &Place) -> Result<Environment> {
     let mut environment = settings.all().clone();
     let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
     set("CLOUDJET_ENV", "development".to_owned());

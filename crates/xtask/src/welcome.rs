@@ -103,7 +103,7 @@ impl Welcome<'_> {
     fn commands(&self) -> [String; 3] {
         let gateway = format!("{}/api", self.gateway());
         let json = "-H 'content-type: application/json' -d";
-        let date = Date::in_seoul(SystemTime::now() + DAY);
+        let date = tomorrow();
         let (email, password) = self
             .accounts
             .iter()
@@ -117,6 +117,11 @@ impl Welcome<'_> {
             format!(r#"curl {gateway}/auth/login {json} '{{"email":"{email}","password":"{password}"}}'"#),
         ]
     }
+}
+
+/// The next day in Seoul, which has demo flights, as `YYYY-MM-DD`.
+pub(crate) fn tomorrow() -> String {
+    Date::in_seoul(SystemTime::now() + DAY).to_string()
 }
 
 /// A day of the calendar. A date library would be the longest wait of the first build.

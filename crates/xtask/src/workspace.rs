@@ -65,6 +65,11 @@ impl Workspace {
         self.target.join("contract")
     }
 
+    /// Where `cargo xtask measure` leaves what the services said.
+    pub(crate) fn measure_logs(&self) -> PathBuf {
+        self.target.join("measure")
+    }
+
     /// Where cargo puts the binary `name`.
     pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
         let directory = match profile {

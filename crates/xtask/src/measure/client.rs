@@ -1,0 +1,177 @@
+//! One client of a service, which keeps its connection open from request to request as a browser or a gateway does.
+//!
+//! The one subtlety is a connection that the server closes while nothing is asked on it. Where that is known before a
+//! request is written, every client library takes a new connection, and so does this one; [`Lost::Unsent`] is the
+//! moment between the two. A request that was written and not answered is lost, whoever would dare to repeat it.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context as _, Error, Result};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
+use hyper::{Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+type Body = Full<Bytes>;
+
+/// A request, and the status that is right for it.
+#[derive(Clone)]
+pub(super) struct Request {
+    method: Method,
+    path: String,
+    token: Option<String>,
+    body: Option<String>,
+    expected: StatusCode,
+}
+
+impl Request {
+    /// `GET path`.
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), token: None, body: None, expected: StatusCode::OK }
+    }
+
+    /// `POST path` with a JSON body.
+    pub(super) fn post(path: impl Into<String>, body: &Value) -> Self {
+        Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) }
+    }
+
+    /// The same from whom `token` signs in.
+    pub(super) fn by(self, token: &str) -> Self {
+        Self { token: Some(format!("Bearer {token}")), ..self }
+    }
+
+    /// The same, rightly answered with `status`.
+    pub(super) fn answered(self, status: StatusCode) -> Self {
+        Self { expected: status, ..self }
+    }
+
+    fn message(&self) -> Result<hyper::Request<Body>> {
+        let mut message =
+            hyper::Request::builder().method(&self.method).uri(&self.path).header(HOST, "cloudjet.localhost");
+        if let Some(token) = &self.token {
+            message = message.header(AUTHORIZATION, token);
+        }
+        if self.body.is_some() {
+            message = message.header(CONTENT_TYPE, "application/json");
+        }
+        let body = self.body.clone().unwrap_or_default();
+        message.body(body.into()).with_context(|| format!("{} can't be asked for", self.path))
+    }
+}
+
+/// Why there is no good answer.
+pub(super) enum Lost {
+    /// The connection was closed before the request was written to it: it can be sent again, whatever it is.
+    Unsent,
+    /// No connection, no answer, half an answer, or another one than expected.
+    Failed(Error),
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Unsent => Self::msg("the connection was closed before the request was sent"),
+            Lost::Failed(error) => error,
+        }
+    }
+}
+
+/// A client of whoever listens on one local port.
+pub(super) struct Client {
+    port: u16,
+    connection: Option<SendRequest<Body>>,
+}
+
+impl Client {
+    /// Connects when it is first needed.
+    pub(super) fn new(port: u16) -> Self {
+        Self { port, connection: None }
+    }
+
+    /// The body of the answer to `request`.
+    ///
+    /// # Errors
+    /// As [`Lost`] has them; the next request begins with a new connection.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Bytes, Lost> {
+        let mut connection = self.connection().await.map_err(Lost::Failed)?;
+        let message = request.message().map_err(Lost::Failed)?;
+        let answer = connection.send_request(message).await.map_err(|error| match error {
+            error if error.is_canceled() => Lost::Unsent,
+            error => Lost::Failed(Error::new(error).context("no answer")),
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| Lost::Failed(Error::new(error).context("half an answer")))?;
+        if head.headers.get(CONNECTION).is_none_or(|value| value != "close") {
+            self.connection = Some(connection);
+        }
+        let body = body.to_bytes();
+        if head.status == request.expected {
+            return Ok(body);
+        }
+        let told = String::from_utf8_lossy(&body);
+        Err(Lost::Failed(Error::msg(format!("{} answers {}: {told}", request.path, head.status))))
+    }
+
+    /// The connection in use if it is still good, else a new one.
+    async fn connection(&mut self) -> Result<SendRequest<Body>> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.ready().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.context("no connection")?;
+        stream.set_nodelay(true)?;
+        let (connection, work) = http1::handshake(TokioIo::new(stream)).await?;
+        // What goes wrong there is also told to the request.
+        tokio::spawn(work);
+        Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that reads a request and says `answer` to it, on each connection anew.
+    async fn saying(answer: &'static [u8]) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let _ = connection.read(&mut [0; 1024]).await;
+                let _ = connection.write_all(answer).await;
+            }
+        });
+        port
+    }
+
+    async fn ask_twice(port: u16) -> [Result<Bytes, Lost>; 2] {
+        let (mut client, request) = (Client::new(port), Request::get("/"));
+        [client.ask(&request).await, client.ask(&request).await]
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_meanwhile_loses_nothing() {
+        let port = saying(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let [first, second] = ask_twice(port).await;
+        assert_eq!(first.ok().as_deref(), Some(&b"ok"[..]));
+        assert!(!matches!(second, Err(Lost::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn a_request_without_its_answer_is_lost() {
+        for answer in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no", b"HTTP/1.1 503 Busy\r\n\r\n"] {
+            let port = saying(answer).await;
+            assert!(ask_twice(port).await.iter().all(|answer| matches!(answer, Err(Lost::Failed(_)))));
+        }
+        let nobody = crate::services::any_free().unwrap();
+        assert!(matches!(ask_twice(nobody).await, [Err(Lost::Failed(_)), Err(Lost::Failed(_))]));
+    }
+}

@@ -1,0 +1,95 @@
+//! A running service, from its start to its end.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::probe;
+use crate::process::{Output, Process};
+use crate::services::{any_free, internal};
+
+/// How often a starting service is asked whether it is ready.
+const CLOSELY: Duration = Duration::from_millis(1);
+
+/// Where an instance listens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) public: u16,
+    pub(super) internal: u16,
+}
+
+impl Address {
+    /// That of the service on `port`.
+    pub(super) fn of(port: u16) -> Self {
+        Self { public: port, internal: internal(port) }
+    }
+
+    /// One that nobody uses.
+    pub(super) fn any() -> Result<Self> {
+        Ok(Self { public: any_free()?, internal: any_free()? })
+    }
+}
+
+/// A service that became ready.
+pub(super) struct Instance {
+    process: Process,
+    pub(super) address: Address,
+    /// From its start to its first yes.
+    pub(super) ready_after: Duration,
+}
+
+impl Instance {
+    /// Starts `command` and waits until it is ready.
+    pub(super) async fn start(name: &str, command: Command, log: &Path, address: Address) -> Result<Self> {
+        let started = Instant::now();
+        let mut process = Process::start(name, command, Output::File(log))?;
+        let question = || probe::http(address.internal, "/readyz");
+        tokio::select! {
+            ready = probe::until_yes_asked_every(CLOSELY, super::PATIENCE, question) => {
+                if let Err(error) = ready {
+                    bail!("{}", probe::not_ready(&process, &error).await);
+                }
+            }
+            status = process.ended() => bail!("{}", process.obituary(status?).await),
+        }
+        Ok(Self { process, address, ready_after: started.elapsed() })
+    }
+
+    /// The memory it has from the machine, in bytes: its resident set, with the pages of its program.
+    pub(super) fn memory(&self) -> Result<u64> {
+        let (id, _) = self.process.identity().context("a service has ended by itself")?;
+        let path = format!("/proc/{id}/status");
+        let status = fs::read_to_string(&path).with_context(|| format!("{path} can't be read"))?;
+        resident(&status).with_context(|| format!("{path} names no resident set"))
+    }
+
+    /// Asks it to stop and waits until it has. That it does so in good order is what is asked of it.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.process.send(Signal::TERM);
+        let stopped = tokio::time::timeout(super::PATIENCE, self.process.succeeded()).await;
+        stopped.with_context(|| format!("{} does not stop", self.process.name()))?
+    }
+}
+
+/// The resident set in bytes, from a process's `status`.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resident_set_is_read() {
+        assert_eq!(resident("VmHWM:\t   9000 kB\nVmRSS:\t   8192 kB\nThreads:\t2\n"), Some(8 << 20));
+        assert_eq!(resident("Threads:\t2\n"), None);
+    }
+}
