@@ -7,7 +7,7 @@ use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
 
 use super::store::{self, NewRow};
-use super::{BookingNumber, BookingStatus, NewBooking, Receipt};
+use super::{BookingNumber, BookingStatus, NewBooking, Receipt, view};
 use crate::payments::{self, Waiting, WaitingPayment};
 use crate::seats::{self, Seats};
 use crate::{Orders, bookings};
@@ -180,7 +180,7 @@ impl Orders {
         let Some(booking_id) = store::live_booking_of_hold(&mut connection, holder, new.user_id).await? else {
             return Ok(None);
         };
-        let passengers = store::passengers_of(&mut connection, &[booking_id]).await?;
+        let passengers = view::store::passengers_of(&mut connection, &[booking_id]).await?;
         let same = passengers.len() == new.passengers.len()
             && passengers
                 .iter()

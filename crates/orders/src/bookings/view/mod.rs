@@ -1,12 +1,14 @@
 //! Bookings as their owners and the airline's desk see them.
 
+pub(super) mod store;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
 use common::page::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{BookingRef, BookingStatus, CancelReason, Gender, Passenger, store};
+use super::{BookingRef, BookingStatus, CancelReason, Gender, Passenger};
 use crate::Orders;
 
 /// A booking with what was sold and who flies, as its owner sees it; of the owner, only others need to be told.
@@ -170,7 +172,7 @@ impl Orders {
     /// One booking, whoever asks: the caller decides who may see it.
     pub async fn booking(&self, reference: &BookingRef) -> sqlx::Result<Option<Booking>> {
         let mut connection = self.db.acquire().await?;
-        let Some((booking_id, _)) = store::find(&mut connection, reference).await? else { return Ok(None) };
+        let Some((booking_id, _)) = super::store::find(&mut connection, reference).await? else { return Ok(None) };
         let mut bookings = store::by_id(&mut connection, booking_id).await?;
         store::seat_passengers(&mut connection, &mut bookings).await?;
         Ok(bookings.pop())
