@@ -75,6 +75,11 @@ fn chooses_packages(arguments: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -86,5 +91,18 @@ mod tests {
         assert!(!chooses("never_oversells --release"));
         assert!(!chooses("--profile ci"));
         assert!(!chooses("-- -p"));
+    }
+    /// Two that had one name would share the databases of tests with the same path, and nextest runs them side by side.
+    #[test]
+    fn every_test_program_has_a_name_of_its_own() {
+        let asked = ["metadata", "--no-deps", "--offline", "--format-version=1"];
+        let told = Command::new(env!("CARGO")).args(asked).output().unwrap().stdout;
+        let told: Value = serde_json::from_slice(&told).unwrap();
+        let targets = told["packages"].as_array().unwrap().iter().flat_map(|p| p["targets"].as_array().unwrap());
+        let mut names = BTreeSet::new();
+        for target in targets.filter(|target| target["kind"][0] == "test") {
+            assert!(names.insert(target["name"].as_str()), "{target}");
+        }
+        assert!(!names.is_empty());
     }
 }
