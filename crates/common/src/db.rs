@@ -1,14 +1,16 @@
 //! The way to the database: the pool, what its errors mean, and running a transaction anew.
 //!
-//! The one trap: a transaction that meets a deadlock, a lock time-out or a snapshot conflict has done nothing and
-//! must run again *as a whole*; [`retry`] is how every writing domain function does it.
+//! Two traps. A transaction that meets a deadlock, a lock time-out or a snapshot conflict has done nothing and must run
+//! again *as a whole*; [`retry`] is how every writing domain function does it. And one whose connection is lost while it
+//! commits is committed or isn't, and nobody can tell; [`commit`] is how every transaction ends, because it says so.
 
 use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions};
-use sqlx::{Executor, MySqlConnection, MySqlPool};
+use sqlx::{Executor, MySql, MySqlConnection, MySqlPool, Transaction};
 
 use crate::config::Database;
 
@@ -91,6 +93,30 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
+/// The connection was lost while a transaction was being committed.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody knows whether the transaction was committed")]
+struct OutcomeUnknown(#[source] sqlx::Error);
+
+/// Commits. Where the answer is lost, the error [says](is_outcome_unknown) that the transaction may have taken effect;
+/// after every other error it has not.
+pub async fn commit(transaction: Transaction<'_, MySql>) -> sqlx::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is what everybody else is sent to")]
+    let committed = transaction.commit().await;
+    committed.map_err(
+        |error| {
+            if is_outage(&error) { sqlx::Error::Io(io::Error::other(OutcomeUnknown(error))) } else { error }
+        },
+    )
+}
+
+/// Whether this is the error of a transaction that may have been [committed](commit) or not. Whoever runs it anew must
+/// look first.
+pub fn is_outcome_unknown(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Io(lost) = error else { return false };
+    matches!(lost.get_ref(), Some(cause) if cause.is::<OutcomeUnknown>())
+}
+
 /// The server's number of what it refused; both servers count alike but for what came after their parting.
 pub fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
@@ -132,8 +158,8 @@ const ATTEMPTS: u32 = 8;
 
 /// Runs `transaction` until it doesn't lose against another one, with growing pauses and jitter.
 ///
-/// `transaction` begins, works and commits; it may have no effect outside the database, because it may run
-/// several times.
+/// `transaction` begins, works and [commits](commit); it may have no effect outside the database, because it may run
+/// several times. One whose commit's answer was lost is never run anew.
 pub async fn retry<T, E, F>(mut transaction: impl FnMut() -> F) -> Result<T, E>
 where
     E: StdError + 'static,

@@ -118,6 +118,17 @@ impl ApiError {
         .because(source)
     }
 
+    /// 504: what was asked for has happened, or never will, and we can't tell which.
+    pub fn outcome_unknown(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "outcome-unknown",
+            "요청이 처리되었는지 알 수 없습니다. 결과를 확인한 후 다시 시도해 주세요.",
+            "We can't tell whether this was done. Please check the outcome before you try again.",
+        )
+        .because(source)
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -228,7 +239,13 @@ impl StdError for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         crate::pool::tell(&error);
-        if crate::db::is_outage(&error) { Self::unavailable(error) } else { Self::internal(error) }
+        if crate::db::is_outcome_unknown(&error) {
+            Self::outcome_unknown(error)
+        } else if crate::db::is_outage(&error) {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }
 

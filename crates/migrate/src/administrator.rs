@@ -34,7 +34,7 @@ pub(crate) async fn ensure(db: &MySqlPool, administrator: &Administrator, report
         db::retry(async || {
             let mut transaction = db.begin().await?;
             accounts::insert(&mut transaction, &new, &hash).await?;
-            transaction.commit().await
+            db::commit(transaction).await
         })
         .await?;
         report(Step::CreatedAdministrator);
@@ -58,7 +58,7 @@ pub(crate) async fn ensure(db: &MySqlPool, administrator: &Administrator, report
         if let Some(hash) = &replacement {
             accounts::replace_password(&mut transaction, &account, hash).await?;
         }
-        transaction.commit().await
+        db::commit(transaction).await
     })
     .await?;
     if promote {

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
@@ -111,7 +112,7 @@ async fn replace(connection: &mut MySqlConnection, user_id: i64, stored: &str, h
     if replaced.rows_affected() == 1 {
         events::record(&mut transaction, &Cause::system(), Subject::User, user_id, "password-hashed", &(), &()).await?;
     }
-    transaction.commit().await
+    db::commit(transaction).await
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -80,7 +81,7 @@ impl Orders {
             let new = json!({ "status": "CANCELLED", "reason": CancelReason::Airline, "note": note });
             events::record(&mut tx, cause, Subject::Schedule, schedule_id, "cancelled", &old, &new).await?;
         }
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(())
     }
 
@@ -101,7 +102,7 @@ impl Orders {
         let live = bookings::store::lock(&mut tx, booking_id).await?.filter(bookings::store::Locked::is_live);
         let Some(booking) = live else { return Ok(()) };
         bookings::cancel::cancel(&mut tx, cause, &booking, CancelReason::Airline).await?;
-        tx.commit().await
+        db::commit(tx).await
     }
 
     async fn ground_payment(&self, cause: &Cause, payment_id: i64) -> sqlx::Result<()> {
@@ -109,6 +110,6 @@ impl Orders {
         let waiting = payments::store::lock(&mut tx, payment_id).await?.filter(payments::store::Locked::waits);
         let Some(payment) = waiting else { return Ok(()) };
         payments::give_up(&mut tx, cause, &payment, CancelReason::Airline.as_str()).await?;
-        tx.commit().await
+        db::commit(tx).await
     }
 }

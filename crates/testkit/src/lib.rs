@@ -1,6 +1,7 @@
 //! What tests of services share: a [`World`] with a database and a cache of its own and time that can be moved, a
 //! [`Client`] that speaks HTTP to a router, and [`seed`]s; with the feature `desk`, an order desk with a payment
-//! provider; a [`Log`] to read afterwards; and to spoil it all, a [`Cable`] that can be cut and a [`Redis`] that can be turned against us.
+//! provider; a [`Log`] to read afterwards; and to spoil it all, a [`Cable`] that can be cut, a [`Tap`] that stops what it
+//! carries, and a [`Redis`] that can be turned against us.
 //!
 //! Tests get their database from `#[sqlx::test(migrator = "common::db::MIGRATOR")]` and their Redis from
 //! `REDIS_HOST`/`REDIS_PORT`; `cargo xtask test` provides both.
@@ -16,10 +17,12 @@ pub mod original;
 pub mod outage;
 mod redis;
 pub mod seed;
+mod tap;
 mod world;
 
 pub use cable::{Cable, Condition};
 pub use client::{Answer, Client};
 pub use log::Log;
 pub use redis::Redis;
+pub use tap::{At, Moment, Tap};
 pub use world::World;

@@ -111,7 +111,7 @@ impl Catalogue {
             let id = store::insert(&mut tx, schedule_id, percentage).await?.ok_or(DiscountError::Already)?;
             let new = json!({ "schedule_id": schedule_id, "discount_percentage": percentage });
             events::record(&mut tx, cause, Subject::Discount, id, "created", &Value::Null, &new).await?;
-            tx.commit().await?;
+            db::commit(tx).await?;
             Ok(id)
         })
         .await?;
@@ -155,7 +155,7 @@ impl Catalogue {
         let (old, new) = (json!({ "status": DiscountStatus::Active }), json!({ "status": ended }));
         events::record(&mut tx, cause, Subject::Discount, discount_id, action, &old, &new).await?;
         let schedule_id = store::schedule_of(&mut tx, discount_id).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(Some(schedule_id))
     }
 

@@ -175,7 +175,7 @@ impl Catalogue {
                 return Err(CreateError::Taken);
             }
             record(&mut tx, cause, &flight.number, "created", None, &flight).await?;
-            Ok(tx.commit().await?)
+            Ok(db::commit(tx).await?)
         })
         .await
     }
@@ -196,7 +196,7 @@ impl Catalogue {
         store::tell_schedules(&mut tx, &flight.number, self.first_day()).await?;
         store::update(&mut tx, &off_sale).await?;
         record(&mut tx, cause, &flight.number, "deactivated", Some(&flight), &off_sale).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(flight.searches(&days).collect())
     }
 

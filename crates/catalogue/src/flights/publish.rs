@@ -101,7 +101,7 @@ impl Catalogue {
             }
         }
         let published = fly(&mut tx, cause, &new, season, &days).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         let shown: Vec<NaiveDate> = days.into_keys().chain(season.days()).collect();
         let stale = old.iter().chain([&new]).flat_map(|flight| flight.searches(&shown)).collect();
         Ok((published, stale))

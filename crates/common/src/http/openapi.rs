@@ -30,7 +30,7 @@ pub enum Failures {
     /// Something we depend on can't be reached, or all hands are busy. `Retry-After` says when to try again.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
-    /// It takes too long. It may still come to its end.
+    /// It takes too long, or the database went away in the middle. It may have happened, or still happen.
     #[response(status = 504, content_type = "application/problem+json")]
     Timeout(Problem),
 }

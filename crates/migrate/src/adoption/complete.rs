@@ -4,6 +4,7 @@
 //! Nothing is taken from a schedule's free seats: the original counted its sales there already. The claims only say
 //! whose they are, so that a cancellation gives them back, once.
 
+use common::db;
 use sqlx::{Connection, MySqlConnection};
 
 use crate::error::Error;
@@ -93,7 +94,7 @@ async fn complete_bookings(connection: &mut MySqlConnection, from: i64, until: i
     .bind(until)
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await?;
+    db::commit(transaction).await?;
     Ok(completed.rows_affected())
 }
 
@@ -123,6 +124,6 @@ async fn complete_payments(connection: &mut MySqlConnection) -> sqlx::Result<u64
     )
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await?;
+    db::commit(transaction).await?;
     Ok(completed.rows_affected())
 }

@@ -2,6 +2,7 @@
 //! original's tables are set aside and nobody writes to them any more; rows are copied by it, and the history and
 //! the report are made from it. So a run that was cut off goes on by the same ledger, whatever it had done.
 
+use common::db;
 use sqlx::{Connection, Executor, MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
@@ -34,7 +35,7 @@ pub(super) async fn write(connection: &mut MySqlConnection, fixes: &[Fix]) -> sq
         });
         insert.build().execute(&mut *transaction).await?;
     }
-    transaction.commit().await
+    db::commit(transaction).await
 }
 
 /// Makes the table, which marks an adoption that is under way.

@@ -61,7 +61,7 @@ pub(crate) async fn load(db: &MySqlPool, clock: &Clock, report: Reporter<'_>) ->
     let mut loaded = db::retry(async || {
         let mut transaction = db.begin().await?;
         let loaded = load_flights(&mut transaction, today).await?;
-        transaction.commit().await?;
+        db::commit(transaction).await?;
         Ok::<_, sqlx::Error>(loaded)
     })
     .await?;
@@ -147,7 +147,7 @@ async fn load_passenger(db: &MySqlPool) -> Result<bool, Error> {
     db::retry(async || {
         let mut transaction = db.begin().await?;
         accounts::insert(&mut transaction, &passenger, &hash).await?;
-        transaction.commit().await
+        db::commit(transaction).await
     })
     .await?;
     Ok(true)

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::db;
 use sqlx::migrate::Migration;
 use sqlx::{Connection, Executor, MySqlConnection};
 
@@ -46,7 +47,7 @@ pub(super) async fn run(connection: &mut MySqlConnection, migration: &Migration)
     .await?;
     transaction.execute(migration.sql.clone()).await?;
     complete(&mut transaction, migration, started.elapsed()).await?;
-    transaction.commit().await
+    db::commit(transaction).await
 }
 
 /// Marks `migration`, which is marked as begun, as done.

@@ -140,7 +140,7 @@ impl Orders {
         let made = json!({ "status": status, "total": total, "payment_id": payment_id });
         events::record(&mut tx, cause, Subject::Booking, booking_id, "booked", &(), &made).await?;
         let payment_due_at = store::payment_due_at(&mut tx, booking_id).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(Receipt { booking_id, booking_number: booking_number.to_string(), status, payment_due_at, total })
     }
 

@@ -1,5 +1,6 @@
 //! Cancelling: seats go back, and so does the money, in one transaction.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -76,7 +77,7 @@ impl Orders {
             return Err(CancelError::NotLive);
         }
         cancel(&mut tx, cause, &booking, by.reason()).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id })
     }
 }

@@ -1,5 +1,6 @@
 //! Completing: what was flown is over. Seats stay sold and nothing is paid; lists tell apart what is still to come.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -26,6 +27,6 @@ impl Orders {
                 (json!({ "status": BookingStatus::Confirmed }), json!({ "status": BookingStatus::Completed }));
             events::record(&mut tx, &Cause::system(), Subject::Booking, booking_id, "completed", &old, &new).await?;
         }
-        tx.commit().await
+        db::commit(tx).await
     }
 }

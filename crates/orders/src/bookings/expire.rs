@@ -1,6 +1,7 @@
 //! Tidying: what has expired by the clock is written down, and searches learn of the seats. Nothing waits for it:
 //! every buyer gives back what has lapsed before taking, and every reader counts it as free.
 
+use common::db;
 use common::events::Cause;
 
 use super::{BookingStatus, money, store};
@@ -28,7 +29,7 @@ impl Orders {
         }
         cancel::release(&mut tx, &booking).await?;
         money::expire(&mut tx, &Cause::system(), &booking).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(Some(booking.schedule_id))
     }
 
@@ -45,6 +46,6 @@ impl Orders {
     async fn sweep(&self, schedule_id: i64) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
         inventory::lock(&mut tx, &Seats(schedule_id)).await?;
-        tx.commit().await
+        db::commit(tx).await
     }
 }

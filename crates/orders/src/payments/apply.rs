@@ -1,6 +1,7 @@
 //! Applying what the provider says. Facts go in, in any order and any number of times; out comes the state that
 //! follows from all of them, and what it means for the booking and the money.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -88,7 +89,7 @@ impl Orders {
         if state != payment.status {
             change.follow(&mut tx, state).await?;
         }
-        tx.commit().await?;
+        db::commit(tx).await?;
 
         let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount && facts.cancelled < facts.amount;
         let applied = if wrong { Applied::WrongAmount } else { Applied::Done };

@@ -1,6 +1,7 @@
 //! Attaching: a client says which payment is which booking's. It overrules the booking call's guess, but nothing
 //! that is paid.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
@@ -112,7 +113,7 @@ impl Orders {
 
         let case = Case { orders: self, cause, payment: &payment, booking, linked: &linked };
         let tried = case.attach(&mut tx).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(tried)
     }
 }

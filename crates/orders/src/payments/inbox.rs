@@ -1,6 +1,7 @@
 //! The inbox: what the provider tells by webhook is kept once its authenticity is established, applied, and applied
 //! again if its order appears only later. Only an applied event makes a later equal one a duplicate.
 
+use common::db;
 use common::events::Cause;
 use serde_json::Value;
 use uuid::Uuid;
@@ -76,6 +77,6 @@ impl Orders {
             refunds::queue(&mut tx, &Cause::system(), &event.facts.receipt_id, purpose).await?;
         }
         store::mark_applied(&mut tx, &event.key).await?;
-        tx.commit().await
+        db::commit(tx).await
     }
 }

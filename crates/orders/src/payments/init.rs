@@ -137,7 +137,7 @@ impl Orders {
         let requested = self.insert_payment(&mut tx, new, &plan).await?;
         let made = json!({ "amount": new.amount, "booking_id": plan.booking_id, "schedule_id": plan.schedule_id });
         events::record(&mut tx, cause, Subject::Payment, requested.payment_id, "requested", &(), &made).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(requested)
     }
 

@@ -1,5 +1,6 @@
 //! Finding out what nobody told us: payments that were never finished, and money that nobody booked for.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
@@ -41,7 +42,7 @@ impl Orders {
         store::set_status(&mut tx, payment_id, PaymentStatus::Expired, None).await?;
         let (old, new) = (json!({ "status": payment.status }), json!({ "status": PaymentStatus::Expired }));
         events::record(&mut tx, &Cause::system(), Subject::Payment, payment_id, "expired", &old, &new).await?;
-        tx.commit().await
+        db::commit(tx).await
     }
 
     /// Refunds at most `limit` payments that are paid and that nobody booked for in time. Answers whether there was
@@ -61,7 +62,7 @@ impl Orders {
         let unbooked = |p: &store::Locked| p.status.has_money() && p.waits();
         let Some(payment) = store::lock(&mut tx, payment_id).await?.filter(unbooked) else { return Ok(None) };
         give_up(&mut tx, &Cause::system(), &payment, reason::UNBOOKED).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(payment.schedule_id)
     }
 }

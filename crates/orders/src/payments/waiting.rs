@@ -1,6 +1,7 @@
 //! Pay first, book after: the browser client pays for an order and then books without naming it. So a booking call
 //! looks for the caller's own payment that waits for exactly this.
 
+use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
@@ -123,7 +124,7 @@ pub(crate) async fn take_up_paid(
     give_way(&mut tx, orders, &linked, None, payment.hold_id, booking.schedule_id).await?;
     link_waiting(&mut tx, cause, &payment, booking_id).await?;
     if bookings::accept_payment(orders, &mut tx, cause, &booking).await? == Verdict::Accepted {
-        tx.commit().await
+        db::commit(tx).await
     } else {
         events::take_back();
         tx.rollback().await

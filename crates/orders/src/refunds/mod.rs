@@ -6,6 +6,7 @@
 
 pub(crate) mod store;
 
+use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
@@ -103,7 +104,7 @@ impl Orders {
             )
             .await?;
         }
-        tx.commit().await
+        db::commit(tx).await
     }
 
     async fn postpone_refund(&self, refund: &Due, error: &bootpay::Error) -> sqlx::Result<()> {
@@ -128,7 +129,7 @@ impl Orders {
             )
             .await?;
         }
-        tx.commit().await
+        db::commit(tx).await
     }
 }
 

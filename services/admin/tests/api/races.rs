@@ -148,7 +148,7 @@ async fn who_waited_while_the_flight_changed_books_it_as_it_is(_: MySqlPoolOptio
     ] {
         sqlx::query(change).bind(&number).execute(&mut *changing).await.unwrap();
     }
-    changing.commit().await.unwrap();
+    common::db::commit(changing).await.unwrap();
     let booked = waiting.await.unwrap().expect(201)["booking_id"].as_i64().unwrap();
     let at = "select count(*) from bookings where booking_id = ? and departure_time = '07:30:00'";
     assert_eq!(service.number(at, booked).await, 1);

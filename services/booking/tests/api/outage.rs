@@ -8,10 +8,10 @@ use common::db;
 use serde_json::Value;
 use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use testkit::{Cable, Condition, World, outage};
+use testkit::{At, Cable, Condition, Moment, Tap, World, outage};
 use tokio::net::TcpListener;
 
-use crate::support::{Service, number, request};
+use crate::support::{Service, id, number, request};
 
 /// A database that isn't there.
 pub(crate) fn dead_database() -> MySqlPool {
@@ -78,6 +78,35 @@ async fn a_database_that_goes_and_comes_back_needs_no_restart(_: MySqlPoolOption
     })
     .await;
     assert_eq!(whole.bookings(schedule).await, 1);
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_commit_that_nobody_answers_is_not_called_undone_and_not_repeated(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let tap = Tap::to_database(&database).await;
+    let whole = Service::start(database.clone());
+    let (buyer, schedule) = (whole.traveller().await, whole.schedule(180).await);
+    let mut world = whole.world.clone();
+    world.db = tap.pool(database, 5);
+    let service = Service::with(world, None);
+    let session = service.signed_in(buyer.id);
+    let (cancelled, held) = (("CANCELLED".to_owned(), Some("OWNER".to_owned())), ("PENDING".to_owned(), None));
+    for (seat, moment, comes_to, again) in [("1A", Moment::Before, held, 200), ("1B", Moment::After, cancelled, 404)] {
+        let made = buyer.books(201, &request(schedule, 1, 320_000, &[seat])).await;
+        let cancel = format!("/api/bookings/{}/cancel", number(&made));
+        tap.stop(moment, At::Lasting(1));
+        let (answer, stopped_at) = tokio::join!(session.post(&cancel, &Value::Null), async {
+            let stopped_at = tap.stopped().await;
+            tap.break_off();
+            stopped_at
+        });
+        assert_eq!(stopped_at, "COMMIT");
+        answer.refused(504, "outcome-unknown");
+        assert_eq!(whole.booking(id(&made)).await, comes_to, "{moment:?}");
+        assert_eq!(session.post(&cancel, &Value::Null).await.status.as_u16(), again, "{moment:?}");
+    }
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
