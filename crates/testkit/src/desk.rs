@@ -20,8 +20,8 @@ use orders::{Orders, Terms};
 
 use crate::{World, seed};
 
-const REST_ID: &str = "rest-id";
-const KEY: &str = "private-key";
+pub(crate) const REST_ID: &str = "rest-id";
+pub(crate) const KEY: &str = "private-key";
 
 /// An order desk and its world.
 #[derive(Clone, Debug)]
@@ -69,6 +69,12 @@ impl Desk {
         let config = bootpay::Config::new(provider.api_url(), REST_ID, KEY.into());
         let client = bootpay::Client::new(config).expect("a client of the provider");
         Self { simulator: Some(Arc::new(provider)), ..Self::new(world, Some(client)) }
+    }
+
+    /// The same desk in another world, with the same provider.
+    #[must_use]
+    pub fn again_in(&self, world: World) -> Self {
+        Self { simulator: self.simulator.clone(), ..Self::new(world, self.orders.provider.clone()) }
     }
 
     /// The provider: to make trouble, and to see what it was asked.

@@ -18,6 +18,9 @@ use common::metrics::Registry;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{ConnectOptions, Executor, MySqlConnection, MySqlPool};
 
+/// What the tokens of every world are signed with.
+pub(crate) const KEY_OF_TOKENS: &str = "a-key-for-tests-that-nobody-else-uses";
+
 /// A database, a cache and a clock that no other test shares.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -79,7 +82,7 @@ impl World {
 
     /// Tokens under the key of every world, by another clock than this one's.
     pub(crate) fn tokens_at(clock: Clock) -> Tokens {
-        Tokens::new(&"a-key-for-tests-that-nobody-else-uses".into(), clock)
+        Tokens::new(&KEY_OF_TOKENS.into(), clock)
     }
 
     /// Lets time pass, for the services and for the database alike. Connections in use learn it when next acquired.

@@ -7,6 +7,7 @@ mod access;
 mod attach;
 mod authenticity;
 mod bookings;
+mod crash;
 mod garbage;
 mod health;
 mod inbox;

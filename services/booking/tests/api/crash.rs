@@ -1,0 +1,52 @@
+//! `kill -9` between any two steps: every seat is free, or sold to somebody who has paid for it once.
+
+use serde_json::Value;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use testkit::crash::{Buyer, Crash, Program};
+use testkit::desk::Desk;
+
+use crate::support::request;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_booking-service");
+const PRICE: i64 = 320_000;
+
+/// Calls for a booking of 1A, and answers the status that it has.
+async fn book(program: &Program, buyer: &Buyer) -> String {
+    let answer = program.post(buyer, "/api/bookings", &request(buyer.schedule, 1, PRICE, &["1A"])).await;
+    assert!(matches!(answer.status.as_u16(), 200 | 201), "{answer:?}");
+    answer.body["status"].as_str().unwrap().to_owned()
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn while_it_books(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let crash = Crash::of(PROGRAM, database).await;
+    crash.sweep(async |_, _| (), async |program, buyer, ()| assert_eq!(book(program, buyer).await, "PENDING")).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn while_it_books_what_is_paid_already(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let crash = Crash::of(PROGRAM, database).await;
+    let pay = async |desk: &Desk, buyer: &Buyer| {
+        let payment = desk.begin(buyer.id, buyer.schedule, PRICE).await;
+        desk.pay(&payment, PRICE).await;
+    };
+    crash.sweep(pay, async |program, buyer, ()| assert_eq!(book(program, buyer).await, "CONFIRMED")).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn while_it_cancels(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let crash = Crash::of(PROGRAM, database).await;
+    crash
+        .sweep(
+            async |desk, buyer| desk.sell(buyer.id, buyer.schedule, "1A").await.booking.booking_number,
+            async |program, buyer, number| {
+                let answer = program.post(buyer, &format!("/api/bookings/{number}/cancel"), &Value::Null).await;
+                let code = answer.body["code"].as_str().unwrap_or_default();
+                assert!(
+                    matches!((answer.status.as_u16(), code), (200, "") | (404, "booking-not-cancellable")),
+                    "{answer:?}"
+                );
+            },
+        )
+        .await;
+}
