@@ -122,6 +122,12 @@ pub fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
+/// Whether a row that was asked for is locked by somebody else: MariaDB says so of `nowait` as of any wait that took too
+/// long, MySQL in a number of its own.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(1205 | 3572))
+}
+
 /// The name of the unique key, foreign key or check that refused a statement.
 ///
 /// The driver's own `constraint()` knows none on MySQL, so it is read from the message, whose spelling differs:

@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::routing::get;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{IntoResponses, Modify};
+use utoipa::{IntoParams, IntoResponses, Modify};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Json;
@@ -63,6 +63,32 @@ pub enum BodyRefused {
     /// The body has another media type than the operation reads.
     #[response(status = 415, content_type = "application/problem+json")]
     WrongType(Problem),
+}
+
+/// How any operation that changes what money or seats depend on can be asked for again: see [`crate::idempotency`].
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct Repeatable {
+    /// A name of the caller's own for this request, best a random UUID. Sent again with the same name within 24 hours,
+    /// it changes nothing and gets the first answer, with `Idempotent-Replayed: true`; 409 and `Retry-After` while that
+    /// is still worked on, 422 if it names another request. Refusals are not kept: the name is free again.
+    #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[expect(dead_code, reason = "only described; common::idempotency reads it")]
+    idempotency_key: Option<String>,
+}
+
+/// How such an operation refuses a key.
+#[derive(Debug, IntoResponses)]
+pub enum KeyRefused {
+    /// The `Idempotency-Key` can't be one.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// The request with this `Idempotency-Key` is still being worked on. `Retry-After` says when to ask again.
+    #[response(status = 409, content_type = "application/problem+json")]
+    InFlight(Problem),
+    /// The `Idempotency-Key` was used for another request.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Reused(Problem),
 }
 
 /// The routes of `api` with their description at `/openapi.json`.
