@@ -13,6 +13,7 @@ mod search_key;
 
 use common::cache::Cache;
 use common::clock::Clock;
+use common::idempotency::Told;
 use sqlx::MySqlPool;
 
 pub use airport::AirportCode;
@@ -31,6 +32,19 @@ pub struct Catalogue {
     pub cache: Cache,
     /// Tells days to come from past ones.
     pub clock: Clock,
+}
+
+/// What is told of a change, and the searches that show what was before it.
+#[derive(Debug)]
+struct Changed<T> {
+    told: Told<T>,
+    stale: Vec<String>,
+}
+
+impl<T> From<Told<T>> for Changed<T> {
+    fn from(told: Told<T>) -> Self {
+        Self { told, stale: Vec::new() }
+    }
 }
 
 impl Catalogue {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use serde_json::json;
 
 use crate::bookings::{self, CancelReason};
@@ -51,14 +52,18 @@ impl Orders {
         schedule_id: i64,
         note: Option<&str>,
         patience: Duration,
-    ) -> Result<Grounded, GroundError> {
+        once: &Once<'_, Grounded>,
+    ) -> Result<Told<Grounded>, GroundError> {
         let since = Instant::now();
-        self.transact(|| self.stop_sales(cause, schedule_id, note)).await?;
+        let stop_sales = |tx| self.stop_sales(tx, cause, schedule_id, note);
+        if let Some(told) = self.transact(|| once.run(&self.db, stop_sales)).await? {
+            return Ok(told);
+        }
         self.seats_changed(schedule_id).await;
         while since.elapsed() < patience && self.go_on_grounding(cause, Some(schedule_id), AT_A_TIME).await? {}
         let (cancelled, remaining) =
             bookings::store::count_grounded(&mut *self.db.acquire().await?, schedule_id).await?;
-        Ok(Grounded { cancelled, remaining })
+        Ok(once.conclude(&self.db, Grounded { cancelled, remaining }).await?)
     }
 
     /// Goes on with at most `limit` bookings and payments of schedules that the airline has cancelled. Answers whether
@@ -67,22 +72,25 @@ impl Orders {
         self.go_on_grounding(&Cause::system(), None, limit).await
     }
 
-    async fn stop_sales(&self, cause: &Cause, schedule_id: i64, note: Option<&str>) -> Result<(), GroundError> {
-        let mut tx = self.db.begin().await?;
+    /// Ends a schedule's sales, if they haven't ended yet. Answers with nothing to tell so far.
+    async fn stop_sales(
+        &self,
+        mut tx: Tx<'_, Grounded>,
+        cause: &Cause,
+        schedule_id: i64,
+        note: Option<&str>,
+    ) -> Result<Option<Told<Grounded>>, GroundError> {
         let schedule = seats::lock(&mut tx, schedule_id).await?.ok_or(GroundError::UnknownSchedule)?;
-        if schedule.is_grounded {
-            return Ok(());
-        }
-        if schedule.departs_at() <= self.clock.now() {
+        if !schedule.is_grounded && schedule.departs_at() <= self.clock.now() {
             return Err(GroundError::Departed);
         }
-        if seats::ground(&mut tx, schedule_id).await? {
+        if !schedule.is_grounded && seats::ground(&mut tx, schedule_id).await? {
             let old = json!({ "status": schedule.status });
             let new = json!({ "status": "CANCELLED", "reason": CancelReason::Airline, "note": note });
             events::record(&mut tx, cause, Subject::Schedule, schedule_id, "cancelled", &old, &new).await?;
         }
-        db::commit(tx).await?;
-        Ok(())
+        tx.commit_started().await?;
+        Ok(None)
     }
 
     async fn go_on_grounding(&self, cause: &Cause, schedule_id: Option<i64>, limit: u32) -> sqlx::Result<bool> {

@@ -1,7 +1,7 @@
 //! A client of a service under test: HTTP in, status and JSON out, no port needed.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -24,6 +24,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as JSON; null if it was empty.
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Bytes,
 }
 
 impl Client {
@@ -42,6 +44,12 @@ impl Client {
     #[must_use]
     pub fn in_english(&self) -> Self {
         self.with(ACCEPT_LANGUAGE, "en")
+    }
+
+    /// The same client, naming its requests `key`.
+    #[must_use]
+    pub fn keyed(&self, key: &str) -> Self {
+        self.with(HeaderName::from_static("idempotency-key"), key)
     }
 
     /// The same client sending one more header.
@@ -102,7 +110,7 @@ impl Client {
         } else {
             serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&bytes)))
         };
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer { status: parts.status, headers: parts.headers, body, bytes }
     }
 }
 
@@ -116,6 +124,18 @@ impl Answer {
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
+    }
+
+    /// Asserts that it is `first` once more, byte for byte.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    #[track_caller]
+    pub fn repeats(self, first: &Self) {
+        assert_eq!((self.status, &self.bytes), (first.status, &first.bytes));
+        assert_eq!(self.headers.get(CONTENT_TYPE), first.headers.get(CONTENT_TYPE));
+        assert_eq!(self.headers.get("idempotent-replayed").map(HeaderValue::as_bytes), Some(b"true".as_slice()));
+        assert!(!first.headers.contains_key("idempotent-replayed"), "the first is no repetition");
     }
 
     /// Asserts a refusal: its status and code, and that it says something to people.

@@ -11,6 +11,7 @@ use bootpay::simulator::{self, Mode, Outcome, Payment, Simulator};
 use catalogue::SeatNumber;
 use chrono::NaiveDate;
 use common::events::Cause;
+use common::idempotency::Once;
 use common::metrics::Registry;
 use common::money::Money;
 use orders::bookings::{Booked, BookingRef, Gender, NewBooking, Passenger, Receipt};
@@ -99,7 +100,8 @@ impl Desk {
             order_id: None,
             order_name: "CJ101".to_owned(),
         };
-        self.orders.init_payment(&Cause::user(user_id, None), &new).await
+        let told = self.orders.init_payment(&Cause::user(user_id, None), &new, &Once::unkeyed()).await?;
+        Ok(told.into_done().expect("a payment of now"))
     }
 
     /// Begins to pay `amount` won for seats of a schedule.
@@ -116,13 +118,15 @@ impl Desk {
     pub async fn attach(&self, buyer: impl Into<i64>, payment: &Requested, booking_id: i64) -> Result<(), AttachError> {
         let user_id = buyer.into();
         let cause = Cause::user(user_id, None);
-        self.orders.attach(&cause, user_id, &payment.order_id, &BookingRef::Id(booking_id)).await
+        let booking = BookingRef::Id(booking_id);
+        self.orders.attach(&cause, user_id, &payment.order_id, &booking, &Once::unkeyed()).await.map(drop)
     }
 
     /// Books for one passenger per seat, as the booking service does.
     pub async fn book(&self, buyer: impl Into<i64>, schedule: i64, seats: &[&str]) -> Receipt {
         let new = wanted(buyer.into(), schedule, seats);
-        match self.orders.book(&Cause::user(new.user_id, None), &new).await.expect("a booking") {
+        let told = self.orders.book(&Cause::user(new.user_id, None), &new, &Once::unkeyed()).await;
+        match told.expect("a booking").into_done().expect("a booking of now") {
             Booked::New(receipt) | Booked::Already(receipt) => receipt,
         }
     }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotAdministrator};
+use common::http::openapi::{Failures, KeyRefused, NotAdministrator, Repeatable};
 use common::http::wire::name;
 use common::http::{Json, Path, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::language::Language;
 use orders::Orders;
 use orders::grounding::{GroundError, Grounded};
@@ -55,9 +57,10 @@ pub(crate) struct ScheduleCancelled {
     path = "/api/admin/schedules/{schedule_id}/cancel",
     operation_id = "cancel_schedule",
     tag = "schedules",
-    params(("schedule_id" = i64, Path, description = "The schedule's id.", example = 10_000_001)),
+    params(("schedule_id" = i64, Path, description = "The schedule's id.", example = 10_000_001), Repeatable),
     request_body(content = Option<Why>, description = "May be left out.", example = json!({ "reason": "태풍으로 인한 결항" })),
     responses(
+        KeyRefused,
         (status = 200, description = "It is cancelled.", body = ScheduleCancelled),
         (status = 400, description = "The reason is blank, too long, or has markup in it.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
@@ -74,12 +77,13 @@ pub(crate) async fn cancel(
     request_id: RequestId,
     language: Language,
     Path(schedule_id): Path<i64>,
-    why: Option<Json<Why>>,
-) -> Result<Json<ScheduleCancelled>, ApiError> {
+    Keyed(key, why): Keyed<Option<Json<Why>>>,
+) -> Result<Told<Grounded>, ApiError> {
     let note = why.and_then(|why| why.0.reason).map(|text| name(&text, "reason", LONGEST_REASON)).transpose()?;
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    let grounded = orders.ground(&cause, schedule_id, note.as_deref(), PATIENCE).await.map_err(refused)?;
-    Ok(Json(ScheduleCancelled::of(schedule_id, grounded, language)))
+    let answer = |grounded: &Grounded| (StatusCode::OK, ScheduleCancelled::of(schedule_id, *grounded, language));
+    let once = Once::new(admin.id, key, answer);
+    orders.ground(&cause, schedule_id, note.as_deref(), PATIENCE, &once).await.map_err(refused)
 }
 
 impl ScheduleCancelled {

@@ -26,7 +26,7 @@ use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
-use common::{db, jobs};
+use common::{db, idempotency, jobs};
 use orders::Orders;
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -121,9 +121,10 @@ impl Service for Administration {
         let catalogue = app.catalogue.clone();
         Ok(Running {
             router: router(app),
-            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            dependencies: Dependencies { database: Some(db.clone()), cache: Some(cache) },
             ..Running::default()
         }
+        .job(idempotency::forgetting(db))
         .job(|shift| jobs::every(TIDYING, "expire discounts", shift, move || expire_discounts(catalogue.clone()))))
     }
 }

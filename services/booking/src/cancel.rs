@@ -1,14 +1,16 @@
 //! `POST /api/bookings/{booking_number}/cancel`: the owner changes their mind.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use common::auth::User;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotSignedIn};
-use common::http::{Json, Path, RequestId};
+use common::http::openapi::{Failures, KeyRefused, NotSignedIn, Repeatable};
+use common::http::{Path, RequestId};
+use common::idempotency::{Key, Once, Told};
 use common::language::Language;
 use orders::Orders;
-use orders::bookings::CancelError;
+use orders::bookings::{CancelError, Cancelled};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,8 +37,9 @@ pub(crate) struct BookingCancelled {
     path = "/api/bookings/{booking_number}/cancel",
     operation_id = "cancel_booking",
     tag = "bookings",
-    params(("booking_number" = String, Path, description = "The booking's number.", example = "CJ4K7Q2M9X")),
+    params(("booking_number" = String, Path, description = "The booking's number.", example = "CJ4K7Q2M9X"), Repeatable),
     responses(
+        KeyRefused,
         (status = 200, description = "It is cancelled.", body = BookingCancelled),
         (status = 404, description = "There is no such booking, it is somebody else's, or it is not live any more.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Its flight has departed.", body = Problem, content_type = "application/problem+json"),
@@ -51,11 +54,18 @@ pub(crate) async fn cancel(
     request_id: RequestId,
     language: Language,
     Path(number): Path<String>,
-) -> Result<Json<BookingCancelled>, ApiError> {
+    key: Option<Key>,
+) -> Result<Told<Cancelled>, ApiError> {
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
-    let cancelled = orders.cancel_own(&cause, user.id, &number).await.map_err(refused)?;
-    let message = language.pick("예약이 취소되었습니다.", "The booking has been cancelled.");
-    Ok(Json(BookingCancelled { message, success: true, booking_number: cancelled.booking_number }))
+    let once = Once::new(user.id, key, |cancelled| (StatusCode::OK, BookingCancelled::new(cancelled, language)));
+    orders.cancel_own(&cause, user.id, &number, &once).await.map_err(refused)
+}
+
+impl BookingCancelled {
+    fn new(cancelled: &Cancelled, language: Language) -> Self {
+        let message = language.pick("예약이 취소되었습니다.", "The booking has been cancelled.");
+        Self { message, success: true, booking_number: cancelled.booking_number.clone() }
+    }
 }
 
 /// How a refusal is told.

@@ -24,7 +24,7 @@ use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
-use common::{db, jobs};
+use common::{db, idempotency, jobs};
 use orders::Orders;
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -96,9 +96,10 @@ impl Service for Booking {
         let app = App { orders, db: db.clone(), tokens, clock };
         Ok(Running {
             router: router(app),
-            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            dependencies: Dependencies { database: Some(db.clone()), cache: Some(cache) },
             ..Running::default()
         }
+        .job(idempotency::forgetting(db))
         .job(|shift| jobs::every(TIDYING, "expire bookings", shift, move || expire_bookings(bookings.clone())))
         .job(|shift| jobs::every(TIDYING, "give back seats", shift, move || give_back_seats(seats.clone())))
         .job(|shift| jobs::every(TIDYING, "cancel grounded bookings", shift, move || ground(grounded.clone())))

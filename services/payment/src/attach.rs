@@ -1,15 +1,17 @@
 //! `POST /api/payments/attach-booking`: a client says which payment is which booking's.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use common::auth::User;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotSignedIn};
+use common::http::openapi::{Failures, KeyRefused, NotSignedIn, Repeatable};
 use common::http::{Json, RequestId, wire};
+use common::idempotency::{Keyed, Once, Told};
 use common::language::Language;
 use orders::Orders;
 use orders::bookings::BookingRef;
-use orders::payments::AttachError;
+use orders::payments::{AttachError, Attached};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -48,11 +50,13 @@ pub(crate) struct PaymentAttached {
     path = "/api/payments/attach-booking",
     operation_id = "attach_booking",
     tag = "payments",
+    params(Repeatable),
     request_body(
         content = AttachRequest,
         example = json!({ "orderId": "CJ-ORD-7-10000001-0f3a9c2e", "bookingId": "CJ4K7Q2M9X" }),
     ),
     responses(
+        KeyRefused,
         (status = 200, description = "The payment is the booking's.", body = PaymentAttached),
         (status = 400, description = "A field is missing or has the wrong form; `errors` names it.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such payment or booking, or it is somebody else's.", body = Problem, content_type = "application/problem+json"),
@@ -69,13 +73,13 @@ pub(crate) async fn attach(
     State(orders): State<Orders>,
     request_id: RequestId,
     language: Language,
-    Json(request): Json<AttachRequest>,
-) -> Result<Json<PaymentAttached>, ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<AttachRequest>>,
+) -> Result<Told<Attached>, ApiError> {
     let (order_id, booking) = request.read()?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
-    orders.attach(&cause, user.id, &order_id, &booking).await.map_err(refused)?;
     let message = language.pick("결제가 예약에 연결되었습니다.", "The payment belongs to the booking now.");
-    Ok(Json(PaymentAttached { success: true, message }))
+    let once = Once::new(user.id, key, |_| (StatusCode::OK, PaymentAttached { success: true, message }));
+    orders.attach(&cause, user.id, &order_id, &booking, &once).await.map_err(refused)
 }
 
 impl AttachRequest {

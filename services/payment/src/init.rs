@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use common::auth::User;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotSignedIn};
+use common::http::openapi::{Failures, KeyRefused, NotSignedIn, Repeatable};
 use common::http::wire::{self, Id};
 use common::http::{Json, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::money::Money;
 use orders::Orders;
-use orders::payments::{InitError, Method, NewPayment, Processor, Target};
+use orders::payments::{InitError, Method, NewPayment, Processor, Requested, Target};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,6 +89,7 @@ pub(crate) struct PaymentWindow {
     path = "/api/payments/init",
     operation_id = "begin_payment",
     tag = "payments",
+    params(Repeatable),
     request_body(
         content = InitRequest,
         examples(
@@ -102,6 +104,7 @@ pub(crate) struct PaymentWindow {
         ),
     ),
     responses(
+        KeyRefused,
         (status = 200, description = "The payment is begun.", body = PaymentBegun),
         (status = 400, description = "A field is missing or can't be accepted, or the amount is not what it costs.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such schedule, or no such booking of the caller's.", body = Problem, content_type = "application/problem+json"),
@@ -118,18 +121,13 @@ pub(crate) async fn init(
     State(orders): State<Orders>,
     State(ApplicationId(application_id)): State<ApplicationId>,
     request_id: RequestId,
-    Json(request): Json<InitRequest>,
-) -> Result<Json<PaymentBegun>, ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<InitRequest>>,
+) -> Result<Told<Requested>, ApiError> {
     let new = request.read(user.id)?;
     let application_id = application_id.ok_or_else(not_configured)?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
-    let begun = orders.init_payment(&cause, &new).await.map_err(refused)?;
-    Ok(Json(PaymentBegun {
-        success: true,
-        payment_id: begun.payment_id,
-        order_id: begun.order_id,
-        bootpay: PaymentWindow::of(application_id, new),
-    }))
+    let once = Once::new(user.id, key, |begun| (StatusCode::OK, PaymentBegun::new(begun, &application_id, &new)));
+    orders.init_payment(&cause, &new, &once).await.map_err(refused)
 }
 
 impl InitRequest {
@@ -152,12 +150,19 @@ impl InitRequest {
     }
 }
 
+impl PaymentBegun {
+    fn new(begun: &Requested, application_id: &str, new: &NewPayment) -> Self {
+        let bootpay = PaymentWindow::of(application_id.to_owned(), new);
+        Self { success: true, payment_id: begun.payment_id, order_id: begun.order_id.clone(), bootpay }
+    }
+}
+
 impl PaymentWindow {
-    fn of(application_id: String, new: NewPayment) -> Self {
+    fn of(application_id: String, new: &NewPayment) -> Self {
         Self {
             application_id,
             price: new.amount,
-            order_name: new.order_name,
+            order_name: new.order_name.clone(),
             pg: match new.processor {
                 Processor::Nicepay => "nicepay",
                 Processor::Kakao => "kakao",

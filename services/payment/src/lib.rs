@@ -21,7 +21,7 @@ use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
-use common::{db, jobs};
+use common::{db, idempotency, jobs};
 use orders::{Backlog, Orders};
 use secrecy::SecretString;
 use sqlx::MySqlPool;
@@ -110,9 +110,10 @@ impl Service for Payment {
         };
         let running = Running {
             router: router(app),
-            dependencies: Dependencies { database: Some(db), cache: Some(cache) },
+            dependencies: Dependencies { database: Some(db.clone()), cache: Some(cache) },
             ..Running::default()
-        };
+        }
+        .job(idempotency::forgetting(db));
         let backlog = Backlog::new(metrics)?;
         Ok(with_jobs(running, &orders, backlog, Pauses::of(&settings.orders.terms)))
     }

@@ -5,6 +5,7 @@ mod store;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use common::page::Page;
 use serde::Serialize;
@@ -101,9 +102,14 @@ impl Catalogue {
 
     /// Discounts a schedule that is on sale by `percentage`, one of [`PERCENTAGES`]. Answers the discount's id. Of
     /// parallel calls for one schedule, exactly one does.
-    pub async fn discount(&self, cause: &Cause, schedule_id: i64, percentage: u8) -> Result<i64, DiscountError> {
-        let discount_id = db::retry(async || {
-            let mut tx = self.db.begin().await?;
+    pub async fn discount(
+        &self,
+        cause: &Cause,
+        schedule_id: i64,
+        percentage: u8,
+        once: &Once<'_, i64>,
+    ) -> Result<Told<i64>, DiscountError> {
+        let discount = async |mut tx: Tx<'_, i64>| {
             let schedule = schedules::find(&mut tx, schedule_id).await?.ok_or(DiscountError::UnknownSchedule)?;
             if !schedule.is_on_sale(self.clock.now()) {
                 return Err(DiscountError::NotOnSale);
@@ -111,31 +117,37 @@ impl Catalogue {
             let id = store::insert(&mut tx, schedule_id, percentage).await?.ok_or(DiscountError::Already)?;
             let new = json!({ "schedule_id": schedule_id, "discount_percentage": percentage });
             events::record(&mut tx, cause, Subject::Discount, id, "created", &Value::Null, &new).await?;
-            db::commit(tx).await?;
-            Ok(id)
-        })
-        .await?;
+            Ok(tx.commit(id).await?)
+        };
+        let told = db::retry(|| once.run(&self.db, discount)).await?;
         self.price_changed(schedule_id).await;
-        Ok(discount_id)
+        Ok(told)
     }
 
-    /// Removes a discount. Of parallel calls, exactly one does.
-    pub async fn remove_discount(&self, cause: &Cause, discount_id: i64) -> Result<(), RemoveError> {
-        let ended = DiscountStatus::Inactive;
-        let schedule = db::retry(|| self.end(cause, discount_id, ended, "removed")).await?;
-        self.price_changed(schedule.ok_or(RemoveError::NotFound)?).await;
-        Ok(())
+    /// Removes a discount. Answers whose price that changed. Of parallel calls, exactly one does.
+    pub async fn remove_discount(
+        &self,
+        cause: &Cause,
+        discount_id: i64,
+        once: &Once<'_, i64>,
+    ) -> Result<Told<i64>, RemoveError> {
+        let remove = |tx| self.end(tx, cause, discount_id, DiscountStatus::Inactive, "removed");
+        let told = db::retry(|| once.run(&self.db, remove)).await?.ok_or(RemoveError::NotFound)?;
+        if let Some(schedule_id) = told.done() {
+            self.price_changed(*schedule_id).await;
+        }
+        Ok(told)
     }
 
     /// Writes down that at most `limit` discounts are over because their flight has left. Answers whether there was
     /// anything to do. Nobody waits for it: what has left isn't sold, discounted or not.
     pub async fn expire_discounts_once(&self, limit: u32) -> sqlx::Result<bool> {
-        let (cause, now) = (Cause::system(), self.clock.now());
+        let (cause, now, once) = (Cause::system(), self.clock.now(), Once::unkeyed());
         let candidates = store::active_before(&self.db, self.clock.today_in_seoul(), limit).await?;
         let mut busy = false;
         for past in candidates.iter().filter(|c| departure(c.flight_date, c.departure_time, &c.time_zone) <= now) {
-            let ended = DiscountStatus::Expired;
-            busy |= db::retry(|| self.end(&cause, past.discount_id, ended, "expired")).await?.is_some();
+            let expire = |tx| self.end(tx, &cause, past.discount_id, DiscountStatus::Expired, "expired");
+            busy |= db::retry(|| once.run(&self.db, expire)).await?.is_some();
         }
         Ok(busy)
     }
@@ -143,20 +155,19 @@ impl Catalogue {
     /// Ends a discount that counts. Answers whose price that changed; `None`: it didn't count.
     async fn end(
         &self,
+        mut tx: Tx<'_, i64>,
         cause: &Cause,
         discount_id: i64,
         ended: DiscountStatus,
         action: &'static str,
-    ) -> sqlx::Result<Option<i64>> {
-        let mut tx = self.db.begin().await?;
+    ) -> sqlx::Result<Option<Told<i64>>> {
         if !store::end(&mut tx, discount_id, ended).await? {
             return Ok(None);
         }
         let (old, new) = (json!({ "status": DiscountStatus::Active }), json!({ "status": ended }));
         events::record(&mut tx, cause, Subject::Discount, discount_id, action, &old, &new).await?;
         let schedule_id = store::schedule_of(&mut tx, discount_id).await?;
-        db::commit(tx).await?;
-        Ok(Some(schedule_id))
+        Ok(Some(tx.commit(schedule_id).await?))
     }
 
     /// Drops the searches that show a schedule's price. Called after the commit that changed it.

@@ -9,13 +9,14 @@ mod store;
 use chrono::{NaiveDate, NaiveTime};
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use common::page::Page;
 use serde::Serialize;
 use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
-use crate::{AirportCode, Catalogue, FlightNumber, duration, search_key};
+use crate::{AirportCode, Catalogue, Changed, FlightNumber, duration, search_key};
 pub use publish::{PublishError, Published, Season};
 
 /// Who flies where nobody else is named.
@@ -167,28 +168,41 @@ impl Catalogue {
     }
 
     /// Creates a flight, without any day on which it is flown. Of parallel calls for one number, exactly one creates.
-    pub async fn create_flight(&self, cause: &Cause, plan: &Plan) -> Result<(), CreateError> {
-        db::retry(async || {
-            let mut tx = self.db.begin().await?;
+    pub async fn create_flight(
+        &self,
+        cause: &Cause,
+        plan: &Plan,
+        once: &Once<'_, ()>,
+    ) -> Result<Told<()>, CreateError> {
+        let create = async |mut tx: Tx<'_, ()>| {
             let flight = drawn_up(&mut tx, plan, self.clock.today_in_seoul()).await?;
             if !store::insert(&mut tx, &flight).await? {
                 return Err(CreateError::Taken);
             }
             record(&mut tx, cause, &flight.number, "created", None, &flight).await?;
-            Ok(db::commit(tx).await?)
-        })
-        .await
+            Ok(tx.commit(()).await?)
+        };
+        db::retry(|| once.run(&self.db, create)).await
     }
 
     /// Takes a flight off sale. Bookings that were made stay as they are.
-    pub async fn deactivate_flight(&self, cause: &Cause, flight_id: &str) -> Result<(), DeactivateError> {
-        let stale = db::retry(|| self.deactivate_once(cause, flight_id)).await?;
-        self.forget(stale).await;
-        Ok(())
+    pub async fn deactivate_flight(
+        &self,
+        cause: &Cause,
+        flight_id: &str,
+        once: &Once<'_, ()>,
+    ) -> Result<Told<()>, DeactivateError> {
+        let off_sale = db::retry(|| once.run(&self.db, |tx| self.deactivate_once(tx, cause, flight_id))).await?;
+        self.forget(off_sale.stale).await;
+        Ok(off_sale.told)
     }
 
-    async fn deactivate_once(&self, cause: &Cause, flight_id: &str) -> Result<Vec<String>, DeactivateError> {
-        let mut tx = self.db.begin().await?;
+    async fn deactivate_once(
+        &self,
+        mut tx: Tx<'_, ()>,
+        cause: &Cause,
+        flight_id: &str,
+    ) -> Result<Changed<()>, DeactivateError> {
         let flight = store::lock(&mut tx, flight_id).await?.filter(|flight| flight.is_active);
         let flight = flight.ok_or(DeactivateError::NotFound)?;
         let off_sale = Flight { is_active: false, ..flight.clone() };
@@ -196,8 +210,7 @@ impl Catalogue {
         store::tell_schedules(&mut tx, &flight.number, self.first_day()).await?;
         store::update(&mut tx, &off_sale).await?;
         record(&mut tx, cause, &flight.number, "deactivated", Some(&flight), &off_sale).await?;
-        db::commit(tx).await?;
-        Ok(flight.searches(&days).collect())
+        Ok(Changed { told: tx.commit(()).await?, stale: flight.searches(&days).collect() })
     }
 
     /// The first day on which, somewhere, a flight may still have to depart: the day before today in Seoul.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use serde_json::{Value, json};
 use sqlx::MySqlConnection;
@@ -16,7 +17,7 @@ use sqlx::MySqlConnection;
 use super::store::{self, Day};
 use super::{Flight, Plan, PlanError, drawn_up, record};
 use crate::schedules::ScheduleStatus;
-use crate::{Catalogue, departure};
+use crate::{Catalogue, Changed, departure};
 
 /// On which days a flight is flown, and how it is sold on each.
 #[derive(Clone, Copy, Debug)]
@@ -72,19 +73,25 @@ impl Season {
 impl Catalogue {
     /// Publishes a flight on the days of a season, whether there is such a flight already or not; one that was off sale
     /// is on sale again.
-    pub async fn publish(&self, cause: &Cause, plan: &Plan, season: &Season) -> Result<Published, PublishError> {
-        let (published, stale) = db::retry(|| self.publish_once(cause, plan, season)).await?;
-        self.forget(stale).await;
-        Ok(published)
-    }
-
-    async fn publish_once(
+    pub async fn publish(
         &self,
         cause: &Cause,
         plan: &Plan,
         season: &Season,
-    ) -> Result<(Published, Vec<String>), PublishError> {
-        let mut tx = self.db.begin().await?;
+        once: &Once<'_, Published>,
+    ) -> Result<Told<Published>, PublishError> {
+        let published = db::retry(|| once.run(&self.db, |tx| self.publish_once(tx, cause, plan, season))).await?;
+        self.forget(published.stale).await;
+        Ok(published.told)
+    }
+
+    async fn publish_once(
+        &self,
+        mut tx: Tx<'_, Published>,
+        cause: &Cause,
+        plan: &Plan,
+        season: &Season,
+    ) -> Result<Changed<Published>, PublishError> {
         let new = drawn_up(&mut tx, plan, season.first).await?;
         let old = insert_or_lock(&mut tx, &new).await?;
         let days = store::lock_days(&mut tx, &new.number, self.first_day().min(season.first)).await?;
@@ -101,10 +108,10 @@ impl Catalogue {
             }
         }
         let published = fly(&mut tx, cause, &new, season, &days).await?;
-        db::commit(tx).await?;
+        let told = tx.commit(published).await?;
         let shown: Vec<NaiveDate> = days.into_keys().chain(season.days()).collect();
         let stale = old.iter().chain([&new]).flat_map(|flight| flight.searches(&shown)).collect();
-        Ok((published, stale))
+        Ok(Changed { told, stale })
     }
 }
 

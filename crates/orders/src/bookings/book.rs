@@ -2,6 +2,7 @@
 
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
@@ -13,7 +14,7 @@ use crate::seats::{self, Seats};
 use crate::{Orders, bookings};
 
 /// What came of a booking call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Booked {
     /// A new booking.
     New(Receipt),
@@ -66,18 +67,23 @@ impl From<HoldError> for BookError {
 
 impl Orders {
     /// Books. The seats decide: of any number of callers who want the last ones, as many get them as there are.
-    pub async fn book(&self, cause: &Cause, new: &NewBooking) -> Result<Booked, BookError> {
+    pub async fn book(
+        &self,
+        cause: &Cause,
+        new: &NewBooking,
+        once: &Once<'_, Booked>,
+    ) -> Result<Told<Booked>, BookError> {
         self.ask_about_waiting_payments(new).await?;
-        match self.transact(|| self.place(cause, new)).await {
-            Ok(receipt) => {
+        match self.transact(|| once.run(&self.db, |tx| self.place(tx, cause, new))).await {
+            Ok(told) => {
                 self.seats_changed(new.schedule_id).await;
-                Ok(Booked::New(receipt))
+                Ok(told)
             }
             Err(BookError::Database(error)) => Err(error.into()),
             // Whatever stands in the way of another booking, this very one may be made already.
             Err(refusal) => {
                 if let Some(receipt) = self.same_booking(cause, new).await? {
-                    return Ok(Booked::Already(receipt));
+                    return Ok(once.conclude(&self.db, Booked::Already(receipt)).await?);
                 }
                 self.metrics.refused(&refusal);
                 Err(refusal)
@@ -85,8 +91,7 @@ impl Orders {
         }
     }
 
-    async fn place(&self, cause: &Cause, new: &NewBooking) -> Result<Receipt, BookError> {
-        let mut tx = self.db.begin().await?;
+    async fn place(&self, mut tx: Tx<'_, Booked>, cause: &Cause, new: &NewBooking) -> Result<Told<Booked>, BookError> {
         let waiting = payments::lock_waiting(&mut tx, new, new.total, self.terms.memory).await?;
         let schedule = seats::lock(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
         if !schedule.is_on_sale(self.clock.now()) {
@@ -140,8 +145,8 @@ impl Orders {
         let made = json!({ "status": status, "total": total, "payment_id": payment_id });
         events::record(&mut tx, cause, Subject::Booking, booking_id, "booked", &(), &made).await?;
         let payment_due_at = store::payment_due_at(&mut tx, booking_id).await?;
-        db::commit(tx).await?;
-        Ok(Receipt { booking_id, booking_number: booking_number.to_string(), status, payment_due_at, total })
+        let receipt = Receipt { booking_id, booking_number: booking_number.to_string(), status, payment_due_at, total };
+        Ok(tx.commit(Booked::New(receipt)).await?)
     }
 
     /// Inserts the row under a number that nobody has; a collision draws again.

@@ -2,6 +2,7 @@
 
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
@@ -37,30 +38,49 @@ pub enum CancelError {
 
 impl Orders {
     /// Cancels a booking for its owner, with a full refund until departure. Of parallel calls, exactly one cancels.
-    pub async fn cancel_own(&self, cause: &Cause, user_id: i64, number: &str) -> Result<Cancelled, CancelError> {
-        self.cancel(cause, number, Canceller::Owner(user_id)).await
+    pub async fn cancel_own(
+        &self,
+        cause: &Cause,
+        user_id: i64,
+        number: &str,
+        once: &Once<'_, Cancelled>,
+    ) -> Result<Told<Cancelled>, CancelError> {
+        self.cancel(cause, number, Canceller::Owner(user_id), once).await
     }
 
     /// Cancels anybody's booking for an administrator, as [`cancel_own`](Self::cancel_own) does for its owner; what is
     /// left of the money is always refunded in full.
-    pub async fn cancel_any(&self, cause: &Cause, number: &str) -> Result<Cancelled, CancelError> {
-        self.cancel(cause, number, Canceller::Admin).await
+    pub async fn cancel_any(
+        &self,
+        cause: &Cause,
+        number: &str,
+        once: &Once<'_, Cancelled>,
+    ) -> Result<Told<Cancelled>, CancelError> {
+        self.cancel(cause, number, Canceller::Admin, once).await
     }
 
-    async fn cancel(&self, cause: &Cause, number: &str, by: Canceller) -> Result<Cancelled, CancelError> {
+    async fn cancel(
+        &self,
+        cause: &Cause,
+        number: &str,
+        by: Canceller,
+        once: &Once<'_, Cancelled>,
+    ) -> Result<Told<Cancelled>, CancelError> {
         let reference = BookingRef::Number(number.to_owned());
-        let cancelled = self.transact(|| self.cancel_once(cause, &reference, by)).await?;
-        self.seats_changed(cancelled.schedule_id).await;
-        Ok(cancelled)
+        let told = self.transact(|| once.run(&self.db, |tx| self.cancel_once(tx, cause, &reference, by))).await?;
+        if let Some(cancelled) = told.done() {
+            self.seats_changed(cancelled.schedule_id).await;
+        }
+        Ok(told)
     }
 
     async fn cancel_once(
         &self,
+        mut tx: Tx<'_, Cancelled>,
         cause: &Cause,
         reference: &BookingRef,
         by: Canceller,
-    ) -> Result<Cancelled, CancelError> {
-        let mut tx = self.db.begin().await?;
+    ) -> Result<Told<Cancelled>, CancelError> {
         let (booking_id, owner_id) = store::find(&mut tx, reference).await?.ok_or(CancelError::NotFound)?;
         if !by.may_cancel_for(owner_id) {
             return Err(CancelError::NotFound);
@@ -77,8 +97,8 @@ impl Orders {
             return Err(CancelError::NotLive);
         }
         cancel(&mut tx, cause, &booking, by.reason()).await?;
-        db::commit(tx).await?;
-        Ok(Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id })
+        let cancelled = Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id };
+        Ok(tx.commit(cancelled).await?)
     }
 }
 

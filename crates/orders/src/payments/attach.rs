@@ -3,13 +3,21 @@
 
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use serde_json::json;
-use sqlx::MySqlConnection;
 
 use super::{LinkedBy, PaymentStatus, refund, store, waiting};
 use crate::Orders;
 use crate::bookings::{self, BookingRef, BookingStatus, CancelReason, Verdict};
 use crate::refunds::reason;
+
+/// A payment that was just attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached {
+    schedule_id: i64,
+    /// Whether the payment isn't known to be paid yet.
+    unfinished: bool,
+}
 
 /// Why a payment can't be attached.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +50,18 @@ pub enum AttachError {
 
 /// What one try came to.
 enum Tried {
-    /// To a booking of this schedule; the payment may still be unfinished.
-    Attached { schedule_id: i64, unfinished: bool },
+    /// Attached, or told already what came of it.
+    Told(Told<Attached>),
     /// Refused, but with something to be kept: the surplus that goes back, and what was reserved for it.
     Refused { schedule_id: i64, error: AttachError },
     /// A link was changed while we locked.
     Moved,
+}
+
+impl From<Told<Attached>> for Tried {
+    fn from(told: Told<Attached>) -> Self {
+        Self::Told(told)
+    }
 }
 
 impl Orders {
@@ -60,15 +74,19 @@ impl Orders {
         user_id: i64,
         order_id: &str,
         booking: &BookingRef,
-    ) -> Result<(), AttachError> {
+        once: &Once<'_, Attached>,
+    ) -> Result<Told<Attached>, AttachError> {
         loop {
-            match self.transact(|| self.attach_once(cause, user_id, order_id, booking)).await? {
-                Tried::Attached { schedule_id, unfinished } => {
-                    if let Some(provider) = self.provider.as_ref().filter(|_| unfinished) {
-                        self.apply_answer(provider.order(order_id).await).await?;
+            let attach = |tx| self.attach_once(tx, cause, user_id, order_id, booking);
+            match self.transact(|| once.run(&self.db, attach)).await? {
+                Tried::Told(told) => {
+                    if let Some(&Attached { schedule_id, unfinished }) = told.done() {
+                        if let Some(provider) = self.provider.as_ref().filter(|_| unfinished) {
+                            self.apply_answer(provider.order(order_id).await).await?;
+                        }
+                        self.seats_changed(schedule_id).await;
                     }
-                    self.seats_changed(schedule_id).await;
-                    return Ok(());
+                    return Ok(told);
                 }
                 Tried::Refused { schedule_id, error } => {
                     self.seats_changed(schedule_id).await;
@@ -81,12 +99,12 @@ impl Orders {
 
     async fn attach_once(
         &self,
+        mut tx: Tx<'_, Attached>,
         cause: &Cause,
         user_id: i64,
         order_id: &str,
         reference: &BookingRef,
     ) -> Result<Tried, AttachError> {
-        let mut tx = self.db.begin().await?;
         let found = store::find_by_order(&mut tx, order_id)
             .await?
             .filter(|p| p.owner == user_id)
@@ -112,9 +130,7 @@ impl Orders {
         }
 
         let case = Case { orders: self, cause, payment: &payment, booking, linked: &linked };
-        let tried = case.attach(&mut tx).await?;
-        db::commit(tx).await?;
-        Ok(tried)
+        case.attach(tx).await
     }
 }
 
@@ -128,10 +144,10 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn attach(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
+    async fn attach(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
         if payment.booking_id == Some(booking.booking_id) {
-            return Ok(self.attached());
+            return self.attached(tx).await;
         }
         let movable = payment.booking_id.is_none()
             || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
@@ -161,44 +177,46 @@ impl Case<'_> {
     }
 
     /// Links the payment, lets the guess it replaces swap places with it, and confirms the booking if it is paid.
-    async fn link(&self, tx: &mut MySqlConnection) -> Result<Tried, AttachError> {
+    async fn link(&self, mut tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
         let reservation = payment.hold_id;
-        waiting::give_way(tx, self.orders, self.linked, payment.booking_id, reservation, booking.schedule_id).await?;
-        store::link(tx, payment.payment_id, Some(booking.booking_id), Some(LinkedBy::Attach), None).await?;
+        waiting::give_way(&mut tx, self.orders, self.linked, payment.booking_id, reservation, booking.schedule_id)
+            .await?;
+        store::link(&mut tx, payment.payment_id, Some(booking.booking_id), Some(LinkedBy::Attach), None).await?;
         let (old, new) = (json!({ "booking_id": payment.booking_id }), json!({ "booking_id": booking.booking_id }));
-        events::record(tx, self.cause, Subject::Payment, payment.payment_id, "linked", &old, &new).await?;
+        events::record(&mut tx, self.cause, Subject::Payment, payment.payment_id, "linked", &old, &new).await?;
 
         if booking.status == BookingStatus::Confirmed {
-            return Ok(self.attached());
+            return self.attached(tx).await;
         }
         if payment.status.has_money() {
-            return match bookings::accept_payment(self.orders, tx, self.cause, booking).await? {
-                Verdict::Accepted => Ok(self.attached()),
+            return match bookings::accept_payment(self.orders, &mut tx, self.cause, booking).await? {
+                Verdict::Accepted => self.attached(tx).await,
                 Verdict::Surplus | Verdict::TooLate => {
                     self.refuse(tx, reason::TOO_LATE, AttachError::BookingOver).await
                 }
             };
         }
         if let Some(hold) = booking.hold_id {
-            inventory::extend(tx, hold, self.orders.terms.pin).await?;
+            inventory::extend(&mut tx, hold, self.orders.terms.pin).await?;
         }
-        Ok(self.attached())
+        self.attached(tx).await
     }
 
-    fn attached(&self) -> Tried {
+    async fn attached(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
         let unfinished = matches!(self.payment.status, PaymentStatus::Requested | PaymentStatus::Expired);
-        Tried::Attached { schedule_id: self.booking.schedule_id, unfinished }
+        Ok(tx.commit(Attached { schedule_id: self.booking.schedule_id, unfinished }).await?.into())
     }
 
     /// Refuses; money that came for nothing goes back, and so does what was reserved for it.
-    async fn refuse(&self, tx: &mut MySqlConnection, reason: &str, error: AttachError) -> Result<Tried, AttachError> {
+    async fn refuse(&self, mut tx: Tx<'_, Attached>, reason: &str, error: AttachError) -> Result<Tried, AttachError> {
         if self.payment.status.has_money() {
-            refund(tx, self.cause, self.payment, reason).await?;
+            refund(&mut tx, self.cause, self.payment, reason).await?;
             if let Some(reservation) = self.payment.hold_id {
-                waiting::release_reservation(tx, self.booking.schedule_id, reservation).await?;
+                waiting::release_reservation(&mut tx, self.booking.schedule_id, reservation).await?;
             }
         }
+        tx.commit_refused().await?;
         Ok(Tried::Refused { schedule_id: self.booking.schedule_id, error })
     }
 }

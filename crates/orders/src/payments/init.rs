@@ -5,6 +5,7 @@ use catalogue::schedules::ScheduleStatus;
 use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
@@ -99,23 +100,32 @@ impl From<HoldError> for InitError {
 
 impl Orders {
     /// Begins a payment: for a booking, or with seats reserved for whoever books after.
-    pub async fn init_payment(&self, cause: &Cause, new: &NewPayment) -> Result<Requested, InitError> {
-        let requested = self.transact(|| self.init_once(cause, new)).await?;
+    pub async fn init_payment(
+        &self,
+        cause: &Cause,
+        new: &NewPayment,
+        once: &Once<'_, Requested>,
+    ) -> Result<Told<Requested>, InitError> {
+        let told = self.transact(|| once.run(&self.db, |tx| self.init_once(tx, cause, new))).await?;
         if let Target::Schedule(schedule_id) = new.target {
             self.seats_changed(schedule_id).await;
         }
-        if new.order_id.is_some() {
+        if let Some(order_id) = &new.order_id {
             // A client that makes its own ids may have let its buyer pay before it told us. The payment is begun
             // either way, and what can't be applied now is applied by the job.
-            if let Err(error) = self.apply_kept(&requested.order_id).await {
+            if let Err(error) = self.apply_kept(order_id).await {
                 tracing::warn!(error = %Chain(&error), "what the provider told of an order before waits in the inbox");
             }
         }
-        Ok(requested)
+        Ok(told)
     }
 
-    async fn init_once(&self, cause: &Cause, new: &NewPayment) -> Result<Requested, InitError> {
-        let mut tx = self.db.begin().await?;
+    async fn init_once(
+        &self,
+        mut tx: Tx<'_, Requested>,
+        cause: &Cause,
+        new: &NewPayment,
+    ) -> Result<Told<Requested>, InitError> {
         let plan = match &new.target {
             Target::Open => Plan::default(),
             Target::Booking(reference) => {
@@ -137,8 +147,7 @@ impl Orders {
         let requested = self.insert_payment(&mut tx, new, &plan).await?;
         let made = json!({ "amount": new.amount, "booking_id": plan.booking_id, "schedule_id": plan.schedule_id });
         events::record(&mut tx, cause, Subject::Payment, requested.payment_id, "requested", &(), &made).await?;
-        db::commit(tx).await?;
-        Ok(requested)
+        Ok(tx.commit(requested).await?)
     }
 
     /// A pending booking's own hold serves as the reservation; it lasts on while the provider decides.

@@ -13,7 +13,7 @@ pub(crate) mod store;
 mod waiting;
 
 pub use apply::Applied;
-pub use attach::AttachError;
+pub use attach::{AttachError, Attached};
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};

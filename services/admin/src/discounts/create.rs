@@ -7,9 +7,10 @@ use catalogue::discounts::{DiscountError, PERCENTAGES};
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotAdministrator};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotAdministrator, Repeatable};
 use common::http::wire::{self, Id, Whole, required};
 use common::http::{Json, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::language::Language;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -45,11 +46,13 @@ pub(crate) struct DiscountCreated {
     path = "/api/admin/discounts",
     operation_id = "create_discount",
     tag = "discounts",
+    params(Repeatable),
     request_body(
         content = DiscountRequest,
         example = json!({ "schedule_id": 10_000_001, "discount_percentage": 25 }),
     ),
     responses(
+        KeyRefused,
         (status = 201, description = "It is discounted.", body = DiscountCreated),
         (status = 400, description = "A field is missing or can't be accepted.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
@@ -65,13 +68,14 @@ pub(crate) async fn create(
     State(catalogue): State<Catalogue>,
     request_id: RequestId,
     language: Language,
-    Json(request): Json<DiscountRequest>,
-) -> Result<(StatusCode, Json<DiscountCreated>), ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<DiscountRequest>>,
+) -> Result<Told<i64>, ApiError> {
     let (schedule_id, percentage) = request.read()?;
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    let discount_id = catalogue.discount(&cause, schedule_id, percentage).await.map_err(refused)?;
     let message = language.pick("할인이 등록되었습니다.", "The discount has been created.");
-    Ok((StatusCode::CREATED, Json(DiscountCreated { message, discount_id, success: true })))
+    let created = |id: &i64| (StatusCode::CREATED, DiscountCreated { message, discount_id: *id, success: true });
+    let once = Once::new(admin.id, key, created);
+    catalogue.discount(&cause, schedule_id, percentage, &once).await.map_err(refused)
 }
 
 impl DiscountRequest {

@@ -1,13 +1,15 @@
 //! `DELETE /api/admin/discounts/{discount_id}`: the full price again.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use catalogue::Catalogue;
 use catalogue::discounts::RemoveError;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{Failures, NotAdministrator};
-use common::http::{Json, Path, RequestId};
+use common::http::openapi::{Failures, KeyRefused, NotAdministrator, Repeatable};
+use common::http::{Path, RequestId};
+use common::idempotency::{Key, Once, Told};
 use common::language::Language;
 
 use crate::done::Done;
@@ -20,8 +22,9 @@ use crate::done::Done;
     path = "/api/admin/discounts/{discount_id}",
     operation_id = "remove_discount",
     tag = "discounts",
-    params(("discount_id" = i64, Path, description = "The discount's id.", example = 1)),
+    params(("discount_id" = i64, Path, description = "The discount's id.", example = 1), Repeatable),
     responses(
+        KeyRefused,
         (status = 200, description = "It is removed.", body = Done),
         (status = 404, description = "There is no such discount, or it doesn't count any more.", body = Problem, content_type = "application/problem+json"),
         NotAdministrator,
@@ -35,10 +38,12 @@ pub(crate) async fn remove(
     request_id: RequestId,
     language: Language,
     Path(discount_id): Path<i64>,
-) -> Result<Json<Done>, ApiError> {
+    key: Option<Key>,
+) -> Result<Told<i64>, ApiError> {
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    catalogue.remove_discount(&cause, discount_id).await.map_err(refused)?;
-    Ok(Json(Done::new(language.pick("할인이 삭제되었습니다.", "The discount has been removed."))))
+    let message = language.pick("할인이 삭제되었습니다.", "The discount has been removed.");
+    let once = Once::new(admin.id, key, |_| (StatusCode::OK, Done::new(message)));
+    catalogue.remove_discount(&cause, discount_id, &once).await.map_err(refused)
 }
 
 /// How a refusal is told.

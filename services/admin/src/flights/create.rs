@@ -7,8 +7,9 @@ use catalogue::flights::{AIRLINE, CreateError, Plan, TOTAL_SEATS};
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotAdministrator};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotAdministrator, Repeatable};
 use common::http::{Json, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::language::Language;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +37,7 @@ pub(crate) struct FlightCreated {
     path = "/api/admin/flights",
     operation_id = "create_flight",
     tag = "flights",
+    params(Repeatable),
     request_body(
         content = FlightRequest,
         example = json!({
@@ -49,6 +51,7 @@ pub(crate) struct FlightCreated {
         }),
     ),
     responses(
+        KeyRefused,
         (status = 201, description = "The flight is created.", body = FlightCreated),
         (status = 400, description = "A field is missing or can't be accepted, or an airport is unknown.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The number is in use.", body = Problem, content_type = "application/problem+json"),
@@ -63,13 +66,19 @@ pub(crate) async fn create(
     State(catalogue): State<Catalogue>,
     request_id: RequestId,
     language: Language,
-    Json(request): Json<FlightRequest>,
-) -> Result<(StatusCode, Json<FlightCreated>), ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<FlightRequest>>,
+) -> Result<Told<()>, ApiError> {
     let plan = Plan { airline: AIRLINE.to_owned(), total_seats: TOTAL_SEATS, ..request.read("")? };
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    catalogue.create_flight(&cause, &plan).await.map_err(refused)?;
-    let message = language.pick("항공편이 등록되었습니다.", "The flight has been created.");
-    Ok((StatusCode::CREATED, Json(FlightCreated { message, flight_id: plan.flight_id.to_string(), success: true })))
+    let once = Once::new(admin.id, key, |()| (StatusCode::CREATED, FlightCreated::new(&plan, language)));
+    catalogue.create_flight(&cause, &plan, &once).await.map_err(refused)
+}
+
+impl FlightCreated {
+    fn new(plan: &Plan, language: Language) -> Self {
+        let message = language.pick("항공편이 등록되었습니다.", "The flight has been created.");
+        Self { message, flight_id: plan.flight_id.to_string(), success: true }
+    }
 }
 
 /// How a refusal is told.

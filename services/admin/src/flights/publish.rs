@@ -9,9 +9,10 @@ use common::auth::Admin;
 use common::clock::Clock;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotAdministrator};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotAdministrator, Repeatable};
 use common::http::wire::{self, Whole, required, required_text};
 use common::http::{Json, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,6 +103,7 @@ pub(crate) struct PublishedDays {
     path = "/api/admin/flights-with-schedules",
     operation_id = "publish_flight",
     tag = "flights",
+    params(Repeatable),
     request_body(
         content = PublishRequest,
         example = json!({
@@ -118,6 +120,7 @@ pub(crate) struct PublishedDays {
         }),
     ),
     responses(
+        KeyRefused,
         (status = 201, description = "The flight is published.", body = FlightPublished),
         (status = 400, description = "A field is missing or can't be accepted, or an airport is unknown.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Passengers have booked it as it is, or a day is being cancelled.", body = Problem, content_type = "application/problem+json"),
@@ -132,13 +135,14 @@ pub(crate) async fn publish(
     State(catalogue): State<Catalogue>,
     State(clock): State<Clock>,
     request_id: RequestId,
-    Json(request): Json<PublishRequest>,
-) -> Result<(StatusCode, Json<FlightPublished>), ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<PublishRequest>>,
+) -> Result<Told<Published>, ApiError> {
     let plan = required(request.flight, "flight")?.read("flight.")?;
     let season = required(request.schedule, "schedule")?.read(&plan, clock.today_in_seoul())?;
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    let published = catalogue.publish(&cause, &plan, &season).await.map_err(refused)?;
-    Ok((StatusCode::CREATED, Json(FlightPublished::new(&plan, published))))
+    let answer = |published: &Published| (StatusCode::CREATED, FlightPublished::new(&plan, *published));
+    let once = Once::new(admin.id, key, answer);
+    catalogue.publish(&cause, &plan, &season, &once).await.map_err(refused)
 }
 
 impl SeasonRequest {

@@ -7,6 +7,7 @@ use axum::http::Method;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::{Client, seed};
@@ -182,7 +183,7 @@ async fn two_administrators_the_owner_and_the_money_at_once_end_in_one_cancel(
         let (desk, number, at) = (Arc::clone(&service), made.booking_number.clone(), Arc::clone(&barrier));
         cancels.push(tokio::spawn(async move {
             at.wait().await;
-            desk.orders.cancel_own(&Cause::user(buyer, None), buyer, &number).await.is_ok()
+            desk.orders.cancel_own(&Cause::user(buyer, None), buyer, &number, &Once::unkeyed()).await.is_ok()
         }));
         barrier.wait().await;
         service.hear_of(&receipt).await;

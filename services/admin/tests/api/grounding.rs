@@ -8,6 +8,7 @@ use axum::http::Method;
 use bootpay::ReceiptId;
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::{Once, Told};
 use orders::bookings::BookError;
 use orders::payments::{InitError, Requested, Target};
 use serde_json::{Value, json};
@@ -70,7 +71,11 @@ async fn every_booking_is_cancelled_and_everything_paid_goes_back(_: MySqlPoolOp
     let flies = service.sell(service.buyer().await, other, "1A").await;
     let by_owner = service.buyer().await;
     let gone = service.desk.book(by_owner, schedule, &["3A"]).await;
-    service.orders.cancel_own(&Cause::user(by_owner, None), by_owner, &gone.booking_number).await.unwrap();
+    service
+        .orders
+        .cancel_own(&Cause::user(by_owner, None), by_owner, &gone.booking_number, &Once::unkeyed())
+        .await
+        .unwrap();
 
     let answer = admin.post(&path(schedule), &json!({"reason": " 태풍 "})).await.expect(200);
     let message = "운항과 모든 예약이 취소되었습니다.";
@@ -124,7 +129,8 @@ async fn nothing_is_sold_of_it_any_more(_: MySqlPoolOptions, database: MySqlConn
     assert_eq!((&answer["cancelled"], &answer["remaining"]), (&json!(0), &json!(0)));
     assert_eq!(service.world.cache.read::<Value>(&key).await.0, None, "searches show it no more");
     let buyer = service.buyer().await;
-    let booked = service.orders.book(&Cause::user(buyer, None), &wanted(buyer, schedule, &["1A"])).await;
+    let booked =
+        service.orders.book(&Cause::user(buyer, None), &wanted(buyer, schedule, &["1A"]), &Once::unkeyed()).await;
     assert!(matches!(booked, Err(BookError::NotOnSale)), "{booked:?}");
     let begun = service.init(buyer, Target::Schedule(schedule), PRICE).await;
     assert!(matches!(begun, Err(InitError::NotOnSale)), "{begun:?}");
@@ -216,7 +222,8 @@ async fn a_status_changed_by_hand_only_stops_sales(_: MySqlPoolOptions, database
     assert!(!service.orders.ground_once(100).await.unwrap());
     assert_eq!(service.booking(sold.booking.booking_id).await, confirmed());
     let buyer = service.buyer().await;
-    let booked = service.orders.book(&Cause::user(buyer, None), &wanted(buyer, schedule, &["1B"])).await;
+    let booked =
+        service.orders.book(&Cause::user(buyer, None), &wanted(buyer, schedule, &["1B"]), &Once::unkeyed()).await;
     assert!(matches!(booked, Err(BookError::NotOnSale)), "{booked:?}");
     // Until the airline says so.
     assert_eq!(admin.post(&path(schedule), &json!({})).await.expect(200)["cancelled"], 1);
@@ -234,7 +241,9 @@ async fn what_a_crash_breaks_off_the_job_finishes(_: MySqlPoolOptions, database:
     let unpaid = service.begin(service.buyer().await, schedule, PRICE).await;
     // The first step alone, as when the process dies after it.
     let admin = seed::admin(&service.world.db).await;
-    let begun = service.orders.ground(&Cause::admin(admin, None), schedule, None, Duration::ZERO).await.unwrap();
+    let (cause, once) = (Cause::admin(admin, None), Once::unkeyed());
+    let begun = service.orders.ground(&cause, schedule, None, Duration::ZERO, &once).await.unwrap();
+    let begun = begun.into_done().unwrap();
     assert_eq!((begun.cancelled, begun.remaining), (0, 5));
     assert_eq!(service.standing(schedule).await, ("CANCELLED".to_owned(), true));
     while service.orders.ground_once(1).await.unwrap() {}
@@ -295,7 +304,7 @@ async fn money_for_a_pending_booking_that_comes_in_between_goes_back(
     let made = service.desk.book(buyer, schedule, &["6D"]).await;
     let payment = service.begin_for(buyer, made.booking_id, PRICE).await;
     let cause = Cause::admin(seed::admin(&service.world.db).await, None);
-    service.orders.ground(&cause, schedule, None, Duration::ZERO).await.unwrap();
+    service.orders.ground(&cause, schedule, None, Duration::ZERO, &Once::unkeyed()).await.unwrap();
     service.hear_paid(&payment, PRICE).await;
     assert_eq!(service.booking(made.booking_id).await.0, "PENDING", "it confirms nothing any more");
     assert_eq!(service.refunds().await, [(PRICE, "TOO_LATE".to_owned(), "PENDING".to_owned())]);
@@ -312,7 +321,7 @@ async fn buy(service: &Service, schedule: i64, n: usize) -> Option<(Requested, R
     let new = wanted(buyer, schedule, &[&seat]);
     if n.is_multiple_of(4) {
         // Books first.
-        let booked = service.orders.book(&cause, &new).await.ok()?;
+        let booked = service.orders.book(&cause, &new, &Once::unkeyed()).await.ok()?.into_done()?;
         let (orders::bookings::Booked::New(booking) | orders::bookings::Booked::Already(booking)) = booked;
         let reference = orders::bookings::BookingRef::Id(booking.booking_id);
         let payment = service.init(buyer, Target::Booking(reference), PRICE).await.ok()?;
@@ -325,8 +334,8 @@ async fn buy(service: &Service, schedule: i64, n: usize) -> Option<(Requested, R
     if n % 4 == 1 {
         service.hear_of(&receipt).await;
     }
-    let booked = service.orders.book(&cause, &new).await;
-    if let Ok(orders::bookings::Booked::New(booking)) = booked {
+    let booked = service.orders.book(&cause, &new, &Once::unkeyed()).await;
+    if let Some(orders::bookings::Booked::New(booking)) = booked.ok().and_then(Told::into_done) {
         // Whatever comes of it.
         let _ = service.attach(buyer, &payment, booking.booking_id).await;
     }

@@ -16,6 +16,7 @@ mod openapi;
 mod outage;
 mod publish;
 mod races;
+mod repeat;
 mod schedules;
 mod settings;
 mod support;

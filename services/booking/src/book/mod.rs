@@ -9,8 +9,9 @@ use common::auth::User;
 use common::clock::Clock;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotSignedIn};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotSignedIn, Repeatable};
 use common::http::{Json, RequestId};
+use common::idempotency::{Keyed, Once, Told};
 use common::language::Language;
 use common::money::Money;
 use orders::Orders;
@@ -53,6 +54,7 @@ pub(crate) struct BookingMade {
     path = "/api/bookings",
     operation_id = "create_booking",
     tag = "bookings",
+    params(Repeatable),
     request_body(
         content = BookingRequest,
         examples(
@@ -81,6 +83,7 @@ pub(crate) struct BookingMade {
         ),
     ),
     responses(
+        KeyRefused,
         (status = 201, description = "The booking is made.", body = BookingMade),
         (status = 200, description = "The caller has this very booking already.", body = BookingMade),
         (status = 400, description = "A field is missing or can't be accepted, or the total is not what it costs.", body = Problem, content_type = "application/problem+json"),
@@ -99,23 +102,26 @@ pub(crate) async fn book(
     State(clock): State<Clock>,
     request_id: RequestId,
     language: Language,
-    Json(request): Json<BookingRequest>,
-) -> Result<(StatusCode, Json<BookingMade>), ApiError> {
+    Keyed(key, Json(request)): Keyed<Json<BookingRequest>>,
+) -> Result<Told<Booked>, ApiError> {
     let wanted = request.read(clock.today_in_seoul())?;
     let account = store::contact_of(&db, user.id).await?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
+    let once = Once::new(user.id, key, |booked| BookingMade::answer(booked, language));
     let seats_field = wanted.seats_field;
-    let booked = orders.book(&cause, &wanted.into_booking(user.id, account)).await;
-    let booked = booked.map_err(|error| refused(error, seats_field))?;
-    let (status, receipt) = match booked {
-        Booked::New(receipt) => (StatusCode::CREATED, receipt),
-        Booked::Already(receipt) => (StatusCode::OK, receipt),
-    };
-    Ok((status, Json(BookingMade::new(receipt, language))))
+    let told = orders.book(&cause, &wanted.into_booking(user.id, account), &once).await;
+    told.map_err(|error| refused(error, seats_field))
 }
 
 impl BookingMade {
-    fn new(receipt: Receipt, language: Language) -> Self {
+    fn answer(booked: &Booked, language: Language) -> (StatusCode, Self) {
+        match booked {
+            Booked::New(receipt) => (StatusCode::CREATED, Self::new(receipt, language)),
+            Booked::Already(receipt) => (StatusCode::OK, Self::new(receipt, language)),
+        }
+    }
+
+    fn new(receipt: &Receipt, language: Language) -> Self {
         let message = match receipt.status {
             BookingStatus::Pending => language.pick(
                 "좌석을 확보했습니다. 결제가 확인되면 예약이 확정됩니다.",
@@ -126,7 +132,7 @@ impl BookingMade {
         Self {
             message,
             success: true,
-            booking_number: receipt.booking_number,
+            booking_number: receipt.booking_number.clone(),
             booking_id: receipt.booking_id,
             status: receipt.status,
             payment_due_at: receipt.payment_due_at,

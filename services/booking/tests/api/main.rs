@@ -15,6 +15,7 @@ mod model;
 mod openapi;
 mod outage;
 mod races;
+mod repeat;
 mod seats;
 mod settings;
 mod support;

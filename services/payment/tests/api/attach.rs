@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -193,7 +194,7 @@ async fn what_failed_does_not_fit_or_came_too_late_is_refused(_: MySqlPoolOption
     let (unpaid, paid) = (open(2 * PRICE).await, open(2 * PRICE).await);
     let _ = service.signed(&message(&paid, "r-2", 1, 2 * PRICE)).await.expect(200);
     let cause = Cause::user(buyer.id, None);
-    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     buyer.attach(&unpaid, &booking).await.refused(409, "booking-over");
     service.assert_refunds(&[]).await;
     buyer.attach(&paid, &booking).await.refused(409, "booking-over");

@@ -18,6 +18,7 @@ mod openapi;
 mod outage;
 mod races;
 mod refunds;
+mod repeat;
 mod reservations;
 mod settings;
 mod shapes;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -21,7 +22,11 @@ async fn paid_booking(shop: &Shop) -> (Buyer, orders::bookings::Receipt, String,
 }
 
 async fn cancel(service: &Service, buyer: &Buyer, booking: &orders::bookings::Receipt) {
-    service.orders.cancel_own(&Cause::user(buyer.id, None), buyer.id, &booking.booking_number).await.unwrap();
+    service
+        .orders
+        .cancel_own(&Cause::user(buyer.id, None), buyer.id, &booking.booking_number, &Once::unkeyed())
+        .await
+        .unwrap();
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

@@ -190,7 +190,8 @@ async fn money_for_a_cancelled_booking_goes_back(_: MySqlPoolOptions, database: 
     let booking = service.booking(&buyer, schedule, 1).await;
     let order = buyer.begin_for(&booking).await;
     let cause = common::events::Cause::user(buyer.id, None);
-    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    let once = common::idempotency::Once::unkeyed();
+    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &once).await.unwrap();
     let _ = service.signed(&message(&order, "r-1", 1, PRICE)).await.expect(200);
     assert_eq!(service.booking_state(&booking).await, ("CANCELLED".into(), Some("OWNER".into())));
     assert_eq!(service.refunds().await.len(), 1);

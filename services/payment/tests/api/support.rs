@@ -12,6 +12,7 @@ use catalogue::SeatNumber;
 use chrono::NaiveDate;
 use common::events::Cause;
 use common::http::{Envelope, wrap};
+use common::idempotency::Once;
 use common::metrics::Registry;
 use common::money::Money;
 use common::service::Service as _;
@@ -111,7 +112,8 @@ impl Service {
 
     /// Books, as the booking service does.
     pub(crate) async fn book(&self, new: &NewBooking) -> Result<Receipt, BookError> {
-        match self.orders.book(&Cause::user(new.user_id, None), new).await? {
+        let told = self.orders.book(&Cause::user(new.user_id, None), new, &Once::unkeyed()).await?;
+        match told.into_done().unwrap() {
             Booked::New(receipt) | Booked::Already(receipt) => Ok(receipt),
         }
     }

@@ -3,6 +3,7 @@
 use bootpay::simulator::{Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use orders::Backlog;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -33,7 +34,7 @@ async fn what_waits_is_measured_by_its_age(_: MySqlPoolOptions, database: MySqlC
     let receipt = shop.pay(&order, PRICE).await;
     let _ = shop.nudge(&order, &receipt).await.expect(200);
     let cause = Cause::user(buyer.id, None);
-    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     shop.signed(&message("nobody-s", "r-1", -1, PRICE)).await.refused(404, "order-not-found");
     shop.world.pass(TimeDelta::minutes(1));
     let [pending, sent, lost, refund, event] = measured().await;
@@ -68,7 +69,7 @@ async fn the_log_says_what_was_paid_and_not_by_whom(_: MySqlPoolOptions, databas
     let _ = shop.signed(&told).await.expect(200);
     let _ = buyer.attach(&order, &booking).await.expect(200);
     let cause = Cause::user(buyer.id, None);
-    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     shop.run_jobs().await;
     assert_eq!(shop.given_back(&receipt).await, PRICE);
 
