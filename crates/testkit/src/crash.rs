@@ -315,12 +315,9 @@ impl Program {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         let response = client.request(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
-        let body = Body::new(body).collect().await.expect("a body").to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: serde_json::from_slice(&body).expect("an answer of JSON"),
-        }
+        let bytes = Body::new(body).collect().await.expect("a body").to_bytes();
+        let body = serde_json::from_slice(&bytes).expect("an answer of JSON");
+        Answer { status: parts.status, headers: parts.headers, body, bytes }
     }
 
     /// Kills it: `kill -9`.

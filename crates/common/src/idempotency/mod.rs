@@ -199,7 +199,7 @@ impl<T> Tx<'_, T> {
         if let Some(name) = &self.once.name {
             store::answer(&mut self.inner, name, &answer).await?;
         }
-        self.inner.commit().await?;
+        db::commit(self.inner).await?;
         Ok(Told::Done(value, answer))
     }
 
@@ -209,7 +209,7 @@ impl<T> Tx<'_, T> {
         if let Some(name) = &self.once.name {
             store::lease(&mut self.inner, name).await?;
         }
-        self.inner.commit().await?;
+        db::commit(self.inner).await?;
         self.once.started.store(true, Ordering::Release);
         Ok(())
     }
@@ -219,7 +219,7 @@ impl<T> Tx<'_, T> {
         if let Some(name) = &self.once.name {
             store::delete(&mut self.inner, name).await?;
         }
-        self.inner.commit().await
+        db::commit(self.inner).await
     }
 }
 

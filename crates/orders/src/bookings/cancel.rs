@@ -1,6 +1,5 @@
 //! Cancelling: seats go back, and so does the money, in one transaction.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use common::idempotency::{Once, Told, Tx};
 use serde_json::json;

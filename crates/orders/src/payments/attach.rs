@@ -1,7 +1,6 @@
 //! Attaching: a client says which payment is which booking's. It overrules the booking call's guess, but nothing
 //! that is paid.
 
-use common::db;
 use common::events::{self, Cause, Subject};
 use common::idempotency::{Once, Told, Tx};
 use serde_json::json;

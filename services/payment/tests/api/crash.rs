@@ -2,6 +2,7 @@
 
 use bootpay::simulator::{Mode, Operation, Outage, Payment, Trouble};
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::crash::{Buyer, Crash, Program, until};
@@ -26,7 +27,7 @@ async fn tell(program: &Program, buyer: &Buyer, (order, receipt): &(String, Stri
 async fn cancelled(desk: &Desk, buyer: &Buyer) -> String {
     let sold = desk.sell(buyer.id, buyer.schedule, "1A").await;
     let cause = Cause::user(buyer.id, None);
-    desk.orders.cancel_own(&cause, buyer.id, &sold.booking.booking_number).await.unwrap();
+    desk.orders.cancel_own(&cause, buyer.id, &sold.booking.booking_number, &Once::unkeyed()).await.unwrap();
     sold.receipt.as_str().to_owned()
 }
 
