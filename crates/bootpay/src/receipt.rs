@@ -95,6 +95,8 @@ pub struct Receipt {
     pub status: Status,
     /// How it was paid, in the provider's words, like `카드` or `card`.
     pub method: Option<String>,
+    /// The same as a symbol, like `card` or `vbank`.
+    pub method_symbol: Option<String>,
     /// Who processed it, in the provider's words, like `나이스페이먼츠`.
     pub pg: Option<String>,
     /// When it was asked for, for information.
@@ -140,6 +142,7 @@ impl Receipt {
             cancelled_price,
             status,
             method: field("method").and_then(text),
+            method_symbol: field("method_symbol").and_then(text),
             pg: field("pg").and_then(text),
             requested_at: field("requested_at").and_then(instant),
             purchased_at: field("purchased_at").and_then(instant),
@@ -150,6 +153,12 @@ impl Receipt {
     /// What is left of the price, in won: the most that can still be cancelled.
     pub fn remaining(&self) -> i64 {
         self.price - self.cancelled_price
+    }
+
+    /// Whether it was paid by a transfer to a virtual account: it can only be given back to a bank account of the buyer's.
+    pub fn is_virtual_account(&self) -> bool {
+        let said = [&self.method, &self.method_symbol];
+        said.into_iter().flatten().any(|method| matches!(method.as_str(), "가상계좌" | "vbank" | "virtual_account"))
     }
 
     /// Whether all of the price was given back.
@@ -240,6 +249,17 @@ mod tests {
             assert_eq!(status, Status::ApprovalFailed);
         }
         assert_eq!(receipt(&json!({"status": 77})).unwrap().status, Status::Other(77));
+    }
+
+    #[test]
+    fn a_virtual_account_is_known_by_either_of_its_names() {
+        let virtual_account = |changes| receipt(&changes).unwrap().is_virtual_account();
+
+        assert!(virtual_account(json!({"method": "가상계좌"})));
+        assert!(virtual_account(json!({"method": "vbank"})));
+        assert!(virtual_account(json!({"method": null, "method_symbol": "vbank"})));
+        assert!(!virtual_account(json!({"method": "카드", "method_symbol": "card"})));
+        assert!(!virtual_account(json!({"method": null})));
     }
 
     #[test]
