@@ -275,8 +275,17 @@ fn differences(shape: &Shape) -> Vec<String> {
         differences.extend(unknown.map(|column| format!("{name}.{column} isn't the original's")));
     }
     let aside = TABLES.iter().map(|table| format!("{ASIDE}{}", table.name));
-    let in_the_way =
-        ["charges", "claims", "events", "idempotency_keys", "provider_events", "refunds"].map(str::to_owned);
+    let in_the_way = [
+        "charges",
+        "claims",
+        "events",
+        "idempotency_keys",
+        "provider_events",
+        "refund_rules",
+        "refund_tiers",
+        "refunds",
+    ]
+    .map(str::to_owned);
     for table in in_the_way.into_iter().chain(aside).filter(|table| shape.contains_key(table)) {
         differences.push(format!("table {table} is in the way"));
     }
