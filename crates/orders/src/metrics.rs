@@ -107,6 +107,14 @@ impl Metrics {
                 self.refunds.with_label_values(&["SUCCEEDED"]).inc();
                 tracing::info!(refund_id = id, "환불 성공 - refund paid");
             }
+            (Subject::Refund, "retried") => {
+                self.refunds.with_label_values(&["PENDING"]).inc();
+                tracing::info!(refund_id = id, "환불 재시도 - refund tried anew");
+            }
+            (Subject::Refund, "settled") => {
+                self.refunds.with_label_values(&["SUCCEEDED"]).inc();
+                tracing::info!(refund_id = id, "환불 수동 처리 - refund settled by an operator");
+            }
             (Subject::Refund, "needs-operator") => {
                 self.refunds.with_label_values(&["NEEDS_OPERATOR"]).inc();
                 tracing::error!(refund_id = id, "환불 실패 - refund needs an operator");

@@ -1,10 +1,13 @@
 //! Cancelling: seats go back, and so does the money, in one transaction.
 
+use chrono::TimeDelta;
 use common::events::{self, Cause, Subject};
 use common::idempotency::{Once, Told, Tx};
+use common::money::Money;
 use serde_json::json;
 use sqlx::MySqlConnection;
 
+use super::cancellation::{assess, obstacle};
 use super::store::{self, Locked};
 use super::{BookingRef, BookingStatus, CancelReason};
 use crate::seats::Seats;
@@ -15,6 +18,8 @@ use crate::{Orders, payments};
 pub struct Cancelled {
     /// Its number, as stored.
     pub booking_number: String,
+    /// How much goes back by this cancel; nothing of it has yet.
+    pub refund: Money,
     schedule_id: i64,
 }
 
@@ -36,7 +41,8 @@ pub enum CancelError {
 }
 
 impl Orders {
-    /// Cancels a booking for its owner, with a full refund until departure. Of parallel calls, exactly one cancels.
+    /// Cancels a booking for its owner, who gets back what [`cancellation`](Self::cancellation) says. Of parallel calls,
+    /// exactly one cancels.
     pub async fn cancel_own(
         &self,
         cause: &Cause,
@@ -85,18 +91,16 @@ impl Orders {
             return Err(CancelError::NotFound);
         }
         let booking = store::lock(&mut tx, booking_id).await?.ok_or(CancelError::NotFound)?;
-        if booking.status != BookingStatus::Completed && !booking.is_live() {
-            return Err(CancelError::NotLive);
-        }
         let schedule = catalogue::schedules::find(&mut tx, booking.schedule_id).await?.ok_or(CancelError::NotFound)?;
-        if schedule.departs_at() <= self.clock.now() {
-            return Err(CancelError::Departed);
+        let (departs_at, now) = (schedule.departs_at(), self.clock.now());
+        if let Some(obstacle) = obstacle(&booking, departs_at, now) {
+            return Err(obstacle.into());
         }
-        if booking.status == BookingStatus::Completed {
-            return Err(CancelError::NotLive);
-        }
-        cancel(&mut tx, cause, &booking, by.reason()).await?;
-        let cancelled = Cancelled { booking_number: booking.booking_number, schedule_id: booking.schedule_id };
+        let refund = match by {
+            Canceller::Owner(_) => cancel_by_rule(&mut tx, cause, &booking, departs_at - now).await?,
+            Canceller::Admin => cancel(&mut tx, cause, &booking, CancelReason::Admin).await?,
+        };
+        let cancelled = Cancelled { booking_number: booking.booking_number, refund, schedule_id: booking.schedule_id };
         Ok(tx.commit(cancelled).await?)
     }
 }
@@ -115,25 +119,35 @@ impl Canceller {
             Self::Admin => true,
         }
     }
-
-    fn reason(self) -> CancelReason {
-        match self {
-            Self::Owner(_) => CancelReason::Owner,
-            Self::Admin => CancelReason::Admin,
-        }
-    }
 }
 
-/// Cancels a locked, live booking: what was paid goes back, and so do the seats.
+/// Cancels a locked, live booking: what is left of what was paid goes back, and so do the seats. Answers how much it is.
 pub(crate) async fn cancel(
     connection: &mut MySqlConnection,
     cause: &Cause,
     booking: &Locked,
     reason: CancelReason,
-) -> sqlx::Result<()> {
-    payments::refund_booking(connection, cause, booking.booking_id, reason.as_str()).await?;
+) -> sqlx::Result<Money> {
+    let refund = payments::refund_booking(connection, cause, booking.booking_id, reason.as_str()).await?;
     release(connection, booking).await?;
-    write_down(connection, cause, booking, reason).await
+    write_down(connection, cause, booking, reason).await?;
+    Ok(refund)
+}
+
+/// Cancels a locked, live booking because its owner wants so: of what was paid goes back what the booking's rule says.
+async fn cancel_by_rule(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    booking: &Locked,
+    until_departure: TimeDelta,
+) -> sqlx::Result<Money> {
+    let (reason, linked) =
+        (CancelReason::Owner, payments::store::lock_of_booking(connection, booking.booking_id).await?);
+    let owed = assess(connection, booking.booking_id, &linked, until_departure).await?.owed();
+    let refund = payments::refund_linked(connection, cause, &linked, reason.as_str(), owed.as_ref()).await?;
+    release(connection, booking).await?;
+    write_down(connection, cause, booking, reason).await?;
+    Ok(refund)
 }
 
 /// Cancels a locked booking because its payment was cancelled at the provider: the money is back already.

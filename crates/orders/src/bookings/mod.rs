@@ -5,6 +5,7 @@
 
 mod book;
 pub(crate) mod cancel;
+mod cancellation;
 mod complete;
 mod expire;
 mod money;
@@ -19,6 +20,7 @@ use common::money::Money;
 
 pub use book::{BookError, Booked};
 pub use cancel::{CancelError, Cancelled};
+pub use cancellation::{Cancellation, Obstacle};
 pub(crate) use money::{Verdict, accept_payment};
 pub use view::{BookedPassenger, Booking, Filter};
 

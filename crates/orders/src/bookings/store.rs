@@ -31,8 +31,9 @@ pub(super) async fn insert(
         "insert into bookings (
              booking_number, user_id, schedule_id, seat_number, total_amount, contact_email, contact_phone, payment_method,
              status, hold_id, payment_due_at, confirmed_at, flight_id, airline, departure_airport, arrival_airport,
-             departure_time, arrival_time, duration, aircraft, unit_price, discount_percentage)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, if(?, now(6) + interval ? second, null), if(?, null, now(6)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             departure_time, arrival_time, duration, aircraft, unit_price, discount_percentage, refund_rule)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, if(?, now(6) + interval ? second, null), if(?, null, now(6)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+             (select max(version) from refund_rules where valid_from <= now(6)))",
         number.as_str(),
         new.user_id,
         new.schedule_id,
@@ -125,34 +126,54 @@ impl Locked {
     }
 }
 
+/// Selects a booking; how it is locked is said by the rest of the statement.
+macro_rules! select_booking {
+    ($connection:expr, $booking_id:expr, $rest:literal) => {{
+        let row = sqlx::query!(
+            r#"select booking_id, user_id, schedule_id, booking_number, status as "status: BookingStatus",
+                      cancel_reason as "cancel_reason: CancelReason", total_amount, unit_price, hold_id as "hold_id: Uuid",
+                      (status = 'PENDING' and payment_due_at <= now(6)) as "overdue: bool"
+               from bookings where booking_id = ? "# + $rest,
+            $booking_id,
+        )
+        .fetch_optional(&mut *$connection)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let passengers = sqlx::query_scalar!("select count(*) from passengers where booking_id = ?", $booking_id)
+            .fetch_one($connection)
+            .await?;
+        Ok(Some(Locked {
+            booking_id: row.booking_id,
+            user_id: row.user_id,
+            schedule_id: row.schedule_id,
+            booking_number: row.booking_number,
+            status: row.status,
+            cancel_reason: row.cancel_reason,
+            total: Money::won(row.total_amount.into()),
+            unit_price: row.unit_price.map(|won| Money::won(won.into())),
+            hold_id: row.hold_id.map(HoldId::from),
+            overdue: row.overdue.unwrap_or_default(),
+            passengers,
+        }))
+    }};
+}
+
 /// Locks a booking until the transaction ends.
 pub(crate) async fn lock(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Option<Locked>> {
-    let row = sqlx::query!(
-        r#"select booking_id, user_id, schedule_id, booking_number, status as "status: BookingStatus",
-                  cancel_reason as "cancel_reason: CancelReason", total_amount, unit_price, hold_id as "hold_id: Uuid",
-                  (status = 'PENDING' and payment_due_at <= now(6)) as "overdue: bool"
-           from bookings where booking_id = ? for update"#,
-        booking_id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let passengers = sqlx::query_scalar!("select count(*) from passengers where booking_id = ?", booking_id)
-        .fetch_one(connection)
-        .await?;
-    Ok(Some(Locked {
-        booking_id: row.booking_id,
-        user_id: row.user_id,
-        schedule_id: row.schedule_id,
-        booking_number: row.booking_number,
-        status: row.status,
-        cancel_reason: row.cancel_reason,
-        total: Money::won(row.total_amount.into()),
-        unit_price: row.unit_price.map(|won| Money::won(won.into())),
-        hold_id: row.hold_id.map(HoldId::from),
-        overdue: row.overdue.unwrap_or_default(),
-        passengers,
-    }))
+    select_booking!(connection, booking_id, "for update")
+}
+
+/// A booking as it stands, without locking it: to tell of it, and not to act upon it.
+pub(super) async fn read(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Option<Locked>> {
+    select_booking!(connection, booking_id, "")
+}
+
+/// What each passenger of a booking was to pay, where it is known.
+pub(super) async fn fares(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Option<Money>>> {
+    let prices =
+        sqlx::query_scalar!("select price from passengers where booking_id = ? order by passenger_id", booking_id);
+    let prices = prices.fetch_all(connection).await?;
+    Ok(prices.into_iter().map(|price| price.map(|won| Money::won(won.into()))).collect())
 }
 
 /// The id and the owner of a booking.

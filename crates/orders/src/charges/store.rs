@@ -33,11 +33,14 @@ pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i6
     .map(drop)
 }
 
-/// The charges of a payment.
+/// The charges of a payment. What an operator paid back by other means is as gone as what the provider cancelled.
 pub(crate) async fn of_payment(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<Vec<Charge>> {
     let rows = sqlx::query!(
-        r#"select receipt_id, amount, was_paid as "was_paid: bool", failed as "failed: bool", cancelled
-           from charges where payment_id = ? order by receipt_id"#,
+        r#"select c.receipt_id, c.amount, c.was_paid as "was_paid: bool", c.failed as "failed: bool",
+                  cast(least(c.amount, c.cancelled + coalesce(
+                      (select sum(r.paid_outside) from refunds r where r.receipt_id = c.receipt_id), 0)) as signed)
+                      as "cancelled!: i64"
+           from charges c where c.payment_id = ? order by c.receipt_id"#,
         payment_id,
     )
     .fetch_all(connection)
@@ -49,36 +52,108 @@ pub(crate) async fn of_payment(connection: &mut MySqlConnection, payment_id: i64
             amount: Money::won(row.amount.into()),
             was_paid: row.was_paid,
             failed: row.failed,
-            cancelled: Money::won(row.cancelled.into()),
+            cancelled: Money::won(row.cancelled),
         })
         .collect())
 }
 
-/// Reserves all that can still be refunded of a charge, or `None` if nothing can. What an operator cancelled in the
-/// provider's console is gone; what our refunds have promised is spoken for.
-pub(crate) async fn reserve_rest(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Option<Money>> {
+/// How much of a charge there is, and how much of it is gone or promised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    amount: i64,
+    reserved: i64,
+    in_console: i64,
+}
+
+impl Standing {
+    /// What came.
+    pub(crate) fn paid(&self) -> Money {
+        Money::won(self.amount)
+    }
+
+    /// What of it our refunds have promised, or was cancelled in the provider's console.
+    pub(crate) fn back(&self) -> Money {
+        Money::won(self.reserved + self.in_console)
+    }
+
+    /// What can still be refunded.
+    pub(crate) fn rest(&self) -> Money {
+        self.paid().less(self.back())
+    }
+}
+
+/// How a charge stands. What of its cancelled money no refund of ours accounts for, somebody cancelled in the console;
+/// while a refund is open that can't be told, because it may be this refund's doing, or on its behalf.
+pub(crate) async fn standing(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Option<Standing>> {
     let row = sqlx::query!(
-        r#"select amount, refund_reserved, cancelled,
-                  cast((select coalesce(sum(r.amount), 0) from refunds r
-                        where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED') as signed) as "refunded!: i64"
-           from charges c where receipt_id = ? for update"#,
+        r#"select c.amount, c.refund_reserved, c.in_console, c.cancelled, count(r.refund_id) as refunds,
+                  cast(coalesce(sum(r.state = 'SUCCEEDED'), 0) as signed) as "closed!: i64",
+                  cast(coalesce(sum(if(r.state = 'SUCCEEDED', r.amount - r.paid_outside, 0)), 0) as signed) as "refunded!: i64"
+           from charges c left join refunds r on r.receipt_id = c.receipt_id
+           where c.receipt_id = ? group by c.receipt_id"#,
         receipt_id,
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(connection)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let in_console = (i64::from(row.cancelled) - row.refunded).max(0);
-    let rest = i64::from(row.amount) - i64::from(row.refund_reserved) - in_console;
-    if rest <= 0 {
-        return Ok(None);
-    }
+    Ok(row.map(|row| {
+        let in_console = i64::from(row.in_console);
+        let unaccounted = i64::from(row.cancelled) - row.refunded;
+        Standing {
+            amount: row.amount.into(),
+            reserved: row.refund_reserved.into(),
+            in_console: if row.closed == row.refunds { in_console.max(unaccounted) } else { in_console },
+        }
+    }))
+}
+
+/// Locks a charge until the transaction ends, and says how it stands.
+pub(crate) async fn lock(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Option<Standing>> {
+    sqlx::query!("select receipt_id from charges where receipt_id = ? for update", receipt_id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    standing(connection, receipt_id).await
+}
+
+/// Reserves a part of a locked charge for a refund. Answers whether so much of it is left.
+pub(crate) async fn reserve(
+    connection: &mut MySqlConnection,
+    receipt_id: &str,
+    standing: &Standing,
+    part: Money,
+) -> sqlx::Result<bool> {
     let reserved = sqlx::query!(
-        "update charges set refund_reserved = refund_reserved + ? where receipt_id = ? and refund_reserved + ? <= amount",
-        rest,
+        "update charges set refund_reserved = refund_reserved + ?, in_console = ?
+         where receipt_id = ? and refund_reserved + ? + ? <= amount",
+        part.as_won(),
+        standing.in_console,
         receipt_id,
-        rest,
+        part.as_won(),
+        standing.in_console,
     )
     .execute(connection)
     .await?;
-    Ok((reserved.rows_affected() == 1).then_some(Money::won(rest)))
+    Ok(reserved.rows_affected() == 1)
+}
+
+/// Notes that a refund is paid, after which `cancelled` of the charge is gone: also where no payment learns of it, because
+/// nobody made the order. What of the refund was cancelled `in_console` meanwhile is not reserved for it any more.
+pub(crate) async fn gave_back(
+    connection: &mut MySqlConnection,
+    receipt_id: &str,
+    cancelled: Money,
+    in_console: Money,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update charges
+         set cancelled = greatest(cancelled, ?), refund_reserved = refund_reserved - ?, in_console = in_console + ?,
+             updated_at = now(6)
+         where receipt_id = ?",
+        cancelled.as_won(),
+        in_console.as_won(),
+        in_console.as_won(),
+        receipt_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }

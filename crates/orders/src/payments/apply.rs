@@ -65,8 +65,27 @@ impl Orders {
         }
 
         charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
-        let on_file = charges::store::of_payment(&mut tx, payment.payment_id).await?;
-        let own = own_charge(&payment, &on_file);
+        let state = self.follow_charges(&mut tx, cause, &payment, booking.as_ref(), &facts.receipt_id).await?;
+        db::commit(tx).await?;
+
+        let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount && facts.cancelled < facts.amount;
+        let applied = if wrong { Applied::WrongAmount } else { Applied::Done };
+        let schedule = booking.map(|b| b.schedule_id).or(payment.schedule_id);
+        Ok(Tried::Applied(applied, schedule.filter(|_| state != payment.status)))
+    }
+
+    /// Lets a locked payment, and the booking it is linked to, follow what is on file about its charges; of
+    /// `receipt_id` something was just written down. Answers the payment's state.
+    pub(crate) async fn follow_charges(
+        &self,
+        tx: &mut MySqlConnection,
+        cause: &Cause,
+        payment: &store::Locked,
+        booking: Option<&bookings::store::Locked>,
+        receipt_id: &str,
+    ) -> sqlx::Result<PaymentStatus> {
+        let on_file = charges::store::of_payment(tx, payment.payment_id).await?;
+        let own = own_charge(payment, &on_file);
         let given_up = payment.status == PaymentStatus::Expired;
         let state = match payment.status {
             // For good: money that comes on another receipt after that is not this payment's.
@@ -76,25 +95,20 @@ impl Orders {
         };
         let own = own.map(|charge| charge.receipt_id.as_str());
         if state != payment.status || payment.receipt_id.as_deref() != own {
-            store::set_status(&mut tx, payment.payment_id, state, own).await?;
+            store::set_status(tx, payment.payment_id, state, own).await?;
         }
         if state != payment.status {
             let (old, new) =
-                (json!({ "status": payment.status }), json!({ "status": state, "receipt_id": facts.receipt_id }));
-            events::record(&mut tx, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await?;
+                (json!({ "status": payment.status }), json!({ "status": state, "receipt_id": receipt_id }));
+            events::record(tx, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await?;
         }
 
-        let change = Change { orders: self, cause, payment: &payment, booking: booking.as_ref() };
-        change.return_what_is_not_ours(&mut tx, &on_file, own).await?;
+        let change = Change { orders: self, cause, payment, booking };
+        change.return_what_is_not_ours(tx, &on_file, own).await?;
         if state != payment.status {
-            change.follow(&mut tx, state).await?;
+            change.follow(tx, state).await?;
         }
-        db::commit(tx).await?;
-
-        let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount && facts.cancelled < facts.amount;
-        let applied = if wrong { Applied::WrongAmount } else { Applied::Done };
-        let schedule = booking.map(|b| b.schedule_id).or(payment.schedule_id);
-        Ok(Tried::Applied(applied, schedule.filter(|_| state != payment.status)))
+        Ok(state)
     }
 }
 

@@ -83,6 +83,18 @@ pub(crate) async fn lock_of_booking(connection: &mut MySqlConnection, booking_id
     )
 }
 
+/// The payments linked to a booking, without locking them: to tell of them, and not to act upon them.
+pub(crate) async fn read_of_booking(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<Locked>> {
+    select_locked!(connection, 0, "where booking_id = ? order by payment_id", booking_id)
+}
+
+/// How a payment was to be paid.
+pub(crate) async fn method_of(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<Option<Method>> {
+    sqlx::query_scalar!(r#"select method as "method: Method" from payments where payment_id = ?"#, payment_id)
+        .fetch_optional(connection)
+        .await
+}
+
 /// Locks a person's unlinked payments for so many seats of a schedule, newest first. The index is named because what
 /// the read passes is locked: by `booking_id is null` that would be everybody's.
 pub(super) async fn lock_unlinked(

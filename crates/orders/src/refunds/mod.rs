@@ -1,24 +1,42 @@
 //! Refunds: money on its way back. A refund is queued in the transaction that owes it, and driven until the provider
-//! has paid it or an operator must.
+//! has paid it or an operator must; then an operator [tries again or settles it](operator).
 //!
 //! Its id is the provider's `cancel_id`, for ever: a call that is repeated because its answer got lost has one
-//! effect. Before a repetition the receipt is looked up, so that nothing is called twice blindly.
+//! effect. A receipt may be given back in parts, by us and in the provider's console, and only tells the total. So one
+//! refund of a receipt is tried at a time, and what is cancelled beyond what was before is taken for this refund's.
 
+mod drive;
+mod operator;
+mod part;
+pub mod rule;
 pub(crate) mod store;
 
-use common::db;
-use common::error::Chain;
+use chrono::{DateTime, Utc};
 use common::events::{self, Cause, Subject};
 use common::money::Money;
+use serde::Serialize;
 use serde_json::json;
 use sqlx::MySqlConnection;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Orders;
-use crate::charges::{self, Facts};
+use crate::charges;
+pub use operator::OperatorError;
+pub use part::{NewRefund, RefundError};
 
-/// How often the provider may refuse a refund in so many words before an operator is asked.
-const REFUSALS: i32 = 5;
+common::text_enum! {
+    /// Where a refund stands.
+    pub enum RefundState {
+        /// Queued.
+        Pending = "PENDING",
+        /// The provider was asked at least once.
+        Sent = "SENT",
+        /// Paid.
+        Succeeded = "SUCCEEDED",
+        /// The provider won't pay it: somebody has to look.
+        NeedsOperator = "NEEDS_OPERATOR",
+    }
+}
 
 /// Why money goes back, beyond a booking's [`CancelReason`](crate::bookings::CancelReason).
 pub(crate) mod reason {
@@ -32,6 +50,8 @@ pub(crate) mod reason {
     pub(crate) const UNBOOKED: &str = "UNBOOKED";
     /// For an order nobody made.
     pub(crate) const UNKNOWN_ORDER: &str = "UNKNOWN_ORDER";
+    /// An administrator gives it back; the refund's note says why.
+    pub(crate) const BY_HAND: &str = "BY_HAND";
 }
 
 /// What a refund is for.
@@ -42,129 +62,87 @@ pub(crate) struct Purpose<'a> {
     pub(crate) reason: &'a str,
 }
 
-/// Queues a refund of all that is left of a charge. Nothing left: nothing happens.
+/// How much of a charge is to go back, and on what grounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) amount: Money,
+    /// The version of the rule that says so.
+    pub(crate) rule: Option<i32>,
+    /// What an administrator says of it.
+    pub(crate) note: Option<&'a str>,
+}
+
+/// A refund as administrators see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Refund {
+    /// Its id, also the provider's `cancel_id`.
+    pub refund_id: Uuid,
+    /// Of which payment; null where nobody made the order.
+    #[schema(required, example = 1)]
+    pub payment_id: Option<i64>,
+    /// For which booking, where there is one.
+    #[schema(required, example = 1)]
+    pub booking_id: Option<i64>,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: RefundState,
+    /// Why, in a word.
+    #[schema(example = "BY_HAND")]
+    pub reason: String,
+    /// Why, in an administrator's words.
+    #[schema(required, example = "기내식 미제공")]
+    pub note: Option<String>,
+    /// How often the provider was asked.
+    pub attempts: i32,
+    /// What the provider last said instead of paying.
+    #[schema(required, example = json!(null))]
+    pub last_error: Option<String>,
+    /// When it was queued.
+    #[schema(example = "2026-11-24T03:00:00Z")]
+    pub created_at: DateTime<Utc>,
+    /// When it was paid.
+    #[schema(required, example = json!(null))]
+    pub settled_at: Option<DateTime<Utc>>,
+    /// The administrator who ended it, where the provider didn't.
+    #[schema(required, example = json!(null))]
+    pub settled_by: Option<i64>,
+    /// How they did.
+    #[schema(required, example = json!(null))]
+    pub settled_note: Option<String>,
+}
+
+/// Queues a refund of all that is left of a charge, and answers how much that is.
 pub(crate) async fn queue(
     connection: &mut MySqlConnection,
     cause: &Cause,
     receipt_id: &str,
     purpose: Purpose<'_>,
-) -> sqlx::Result<()> {
-    let Some(amount) = charges::store::reserve_rest(connection, receipt_id).await? else { return Ok(()) };
+) -> sqlx::Result<Money> {
+    let rest = charges::store::lock(connection, receipt_id).await?.map_or(Money::ZERO, |standing| standing.rest());
+    let part = Part { amount: rest, rule: None, note: None };
+    let queued = queue_part(connection, cause, receipt_id, purpose, part).await?;
+    Ok(queued.map_or(Money::ZERO, |_| rest))
+}
+
+/// Queues a refund of a part of a charge, and answers its id; `None` if so much isn't left, or if it is nothing.
+pub(crate) async fn queue_part(
+    connection: &mut MySqlConnection,
+    cause: &Cause,
+    receipt_id: &str,
+    purpose: Purpose<'_>,
+    part: Part<'_>,
+) -> sqlx::Result<Option<Uuid>> {
+    let Some(standing) = charges::store::lock(connection, receipt_id).await? else { return Ok(None) };
+    if part.amount == Money::ZERO || !charges::store::reserve(connection, receipt_id, &standing, part.amount).await? {
+        return Ok(None);
+    }
     let refund_id = Uuid::now_v7();
-    store::insert(connection, refund_id, receipt_id, amount, purpose).await?;
-    let new = json!({ "amount": amount, "reason": purpose.reason, "payment_id": purpose.payment_id, "booking_id": purpose.booking_id });
-    events::record(connection, cause, Subject::Refund, refund_id, "queued", &(), &new).await
-}
-
-/// A refund whose turn it is.
-#[derive(Debug)]
-pub(crate) struct Due {
-    pub(crate) refund_id: Uuid,
-    pub(crate) receipt_id: String,
-    pub(crate) amount: Money,
-    pub(crate) attempts: i32,
-}
-
-impl Orders {
-    /// Drives at most `limit` refunds one step. Answers whether there was anything to do.
-    ///
-    /// Safe in all replicas at once: each takes a refund by a guarded update before it calls anybody.
-    pub async fn drive_refunds_once(&self, limit: u32) -> sqlx::Result<bool> {
-        let Some(provider) = &self.provider else { return Ok(false) };
-        let due = store::due(&mut *self.db.acquire().await?, limit).await?;
-        let mut worked = false;
-        for refund_id in due {
-            let Some(refund) = store::take(&mut *self.db.acquire().await?, refund_id).await? else { continue };
-            worked = true;
-            match pay_back(provider, &refund).await {
-                Ok((receipt, paid)) => self.settle_refund(&refund, paid, &Facts::from(&receipt)).await?,
-                Err(error) => self.postpone_refund(&refund, &error).await?,
-            }
-        }
-        Ok(worked)
-    }
-
-    /// The payment learns of it before the refund is done with: a crash in between repeats both, and skips neither.
-    async fn settle_refund(&self, refund: &Due, paid: Money, facts: &Facts) -> sqlx::Result<()> {
-        self.apply(&Cause::provider(None), facts).await?;
-        self.transact(|| self.write_down_success(refund, paid)).await
-    }
-
-    async fn write_down_success(&self, refund: &Due, paid: Money) -> sqlx::Result<()> {
-        let mut tx = self.db.begin().await?;
-        if store::succeed(&mut tx, refund.refund_id, paid).await? {
-            events::record(
-                &mut tx,
-                &Cause::provider(None),
-                Subject::Refund,
-                refund.refund_id,
-                "succeeded",
-                &(),
-                &json!({ "amount": paid }),
-            )
-            .await?;
-        }
-        db::commit(tx).await
-    }
-
-    async fn postpone_refund(&self, refund: &Due, error: &bootpay::Error) -> sqlx::Result<()> {
-        let refused = matches!(error, bootpay::Error::Refused { .. } | bootpay::Error::NotAnAmount(_));
-        let give_up = refused && refund.attempts >= REFUSALS;
-        tracing::warn!(refund_id = %refund.refund_id, attempts = refund.attempts, give_up, error = %Chain(error), "refund not paid yet");
-        self.transact(|| self.write_down_delay(refund, error, give_up)).await
-    }
-
-    async fn write_down_delay(&self, refund: &Due, error: &bootpay::Error, give_up: bool) -> sqlx::Result<()> {
-        let mut tx = self.db.begin().await?;
-        store::postpone(&mut tx, refund.refund_id, &error.to_string(), give_up).await?;
-        if give_up {
-            events::record(
-                &mut tx,
-                &Cause::system(),
-                Subject::Refund,
-                refund.refund_id,
-                "needs-operator",
-                &(),
-                &json!({ "error": error.to_string() }),
-            )
-            .await?;
-        }
-        db::commit(tx).await
-    }
-}
-
-/// Asks the provider to pay a refund, and answers how much it paid. Unless it is the first try, the receipt is looked
-/// up first; it also is when the provider refuses, because it may refuse what it has done already.
-///
-/// A refund is of all that was left of its receipt. So it is done when nothing is left, and not before; and where a
-/// part was cancelled in the provider's console meanwhile, what is left of it is asked for.
-async fn pay_back(provider: &bootpay::Client, refund: &Due) -> Result<(bootpay::Receipt, Money), bootpay::Error> {
-    let receipt_id = bootpay::ReceiptId::parse(refund.receipt_id.as_str())
-        .map_err(|_| bootpay::Error::Unreadable("the receipt's id is not one"))?;
-    let done = |receipt: &bootpay::Receipt| receipt.remaining() == 0;
-    if refund.attempts > 1
-        && let Some(receipt) = provider.receipt(&receipt_id).await?.filter(done)
-    {
-        return Ok((receipt, refund.amount));
-    }
-    let cancel = |amount: Money| bootpay::Cancel {
-        receipt_id: receipt_id.clone(),
-        cancel_id: refund.refund_id.to_string(),
-        price: amount.as_won(),
-        username: "CloudJet".to_owned(),
-        message: "CloudJet refund".to_owned(),
-    };
-    let refusal = match provider.cancel(&cancel(refund.amount)).await {
-        Err(refusal @ bootpay::Error::Refused { .. }) => refusal,
-        answer => return answer.map(|receipt| (receipt, refund.amount)),
-    };
-    let Some(receipt) = provider.receipt(&receipt_id).await? else { return Err(refusal) };
-    let left = Money::won(receipt.remaining());
-    if left == Money::ZERO {
-        Ok((receipt, refund.amount))
-    } else if left < refund.amount {
-        provider.cancel(&cancel(left)).await.map(|receipt| (receipt, left))
-    } else {
-        Err(refusal)
-    }
+    store::insert(connection, refund_id, receipt_id, purpose, part).await?;
+    let new = json!({
+        "amount": part.amount, "reason": purpose.reason, "payment_id": purpose.payment_id, "booking_id": purpose.booking_id,
+        "rule": part.rule, "note": part.note,
+    });
+    events::record(connection, cause, Subject::Refund, refund_id, "queued", &(), &new).await?;
+    Ok(Some(refund_id))
 }

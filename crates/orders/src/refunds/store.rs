@@ -1,46 +1,56 @@
 //! The SQL of refunds.
 
+use chrono::{DateTime, Utc};
+use common::db;
 use common::money::Money;
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use super::{Due, Purpose};
+use super::drive::Due;
+use super::{Part, Purpose, Refund, RefundState};
 use crate::Backlog;
 
 pub(super) async fn insert(
     connection: &mut MySqlConnection,
     refund_id: Uuid,
     receipt_id: &str,
-    amount: Money,
     purpose: Purpose<'_>,
+    part: Part<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into refunds (refund_id, receipt_id, payment_id, booking_id, amount, reason) values (?, ?, ?, ?, ?, ?)",
+        "insert into refunds (refund_id, receipt_id, payment_id, booking_id, amount, reason, rule, note)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
         refund_id,
         receipt_id,
         purpose.payment_id,
         purpose.booking_id,
-        amount.as_won(),
+        part.amount.as_won(),
         purpose.reason,
+        part.rule,
+        part.note,
     )
     .execute(connection)
     .await
     .map(drop)
 }
 
+/// Refunds whose turn it is: of one receipt the one that is being tried, or else the oldest.
 pub(super) async fn due(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        r#"select refund_id as "refund_id: Uuid" from refunds
-           where state in ('PENDING', 'SENT') and next_attempt_at <= now(6)
-           order by next_attempt_at limit ?"#,
+        r#"select r.refund_id as "refund_id: Uuid" from refunds r
+           where r.state in ('PENDING', 'SENT') and r.next_attempt_at <= now(6)
+             and (r.state = 'SENT' or not exists (
+                  select 1 from refunds o where o.receipt_id = r.receipt_id
+                  and (o.state = 'SENT' or o.state = 'PENDING' and o.refund_id < r.refund_id)))
+           order by r.next_attempt_at limit ?"#,
         limit,
     )
     .fetch_all(connection)
     .await
 }
 
-/// Takes a refund for one attempt; `None` if somebody else did. A process that dies with it lets it be taken again
-/// in a minute.
+/// Takes a refund for one attempt; `None` if somebody else did, or has taken another of the same receipt. A process
+/// that dies with it lets it be taken again in a minute.
 pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<Option<Due>> {
     let taken = sqlx::query!(
         "update refunds
@@ -49,11 +59,15 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         refund_id,
     )
     .execute(&mut *connection)
-    .await?;
+    .await;
+    let taken = match taken {
+        Err(error) if db::violated_constraint(&error) == Some("uq_refunds_in_flight") => return Ok(None),
+        taken => taken?,
+    };
     if taken.rows_affected() == 0 {
         return Ok(None);
     }
-    let row = sqlx::query!("select receipt_id, amount, attempts from refunds where refund_id = ?", refund_id)
+    let row = sqlx::query!("select receipt_id, amount, attempts, refusals from refunds where refund_id = ?", refund_id)
         .fetch_one(connection)
         .await?;
     Ok(Some(Due {
@@ -61,14 +75,42 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         receipt_id: row.receipt_id,
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
+        refusals: row.refusals,
     }))
 }
 
-/// Writes down that a refund is paid, and how much that was. Answers whether it hadn't succeeded before.
+/// The baseline of a refund. When it is first tried, `cancelled` of its receipt being gone, that is written down: what
+/// is accounted to the console and to other refunds; those that wait for an operator may have been paid by one.
+pub(super) async fn baseline(connection: &mut MySqlConnection, refund: &Due, cancelled: Money) -> sqlx::Result<Money> {
+    let known = sqlx::query_scalar!("select baseline from refunds where refund_id = ?", refund.refund_id);
+    if let Some(baseline) = known.fetch_one(&mut *connection).await? {
+        return Ok(Money::won(baseline.into()));
+    }
+    let accounted = sqlx::query_scalar!(
+        r#"select c.in_console + cast(coalesce((
+               select sum(r.amount - r.paid_outside) from refunds r
+               where r.receipt_id = c.receipt_id and r.refund_id <> ? and r.state in ('SUCCEEDED', 'NEEDS_OPERATOR')
+           ), 0) as signed) as "accounted!: i64"
+           from charges c where c.receipt_id = ?"#,
+        refund.refund_id,
+        refund.receipt_id,
+    );
+    let baseline = cancelled.min(Money::won(accounted.fetch_one(&mut *connection).await?));
+    sqlx::query!(
+        "update refunds set baseline = ? where refund_id = ? and baseline is null",
+        baseline.as_won(),
+        refund.refund_id
+    )
+    .execute(connection)
+    .await?;
+    Ok(baseline)
+}
+
+/// Writes down that a refund is paid, and how much that was. Answers whether it was being tried.
 pub(super) async fn succeed(connection: &mut MySqlConnection, refund_id: Uuid, paid: Money) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update refunds set state = 'SUCCEEDED', amount = ?, settled_at = now(6), last_error = null
-         where refund_id = ? and state <> 'SUCCEEDED'",
+         where refund_id = ? and state = 'SENT'",
         paid.as_won(),
         refund_id,
     );
@@ -76,24 +118,133 @@ pub(super) async fn succeed(connection: &mut MySqlConnection, refund_id: Uuid, p
 }
 
 /// Tries again after 5 seconds, then twice as long each time, up to a quarter of an hour; or leaves it to an operator.
+/// Answers whether it was being tried.
 pub(super) async fn postpone(
     connection: &mut MySqlConnection,
     refund_id: Uuid,
     error: &str,
+    refused: bool,
     give_up: bool,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         "update refunds
-         set state = if(?, 'NEEDS_OPERATOR', state), last_error = ?,
+         set state = if(?, 'NEEDS_OPERATOR', state), last_error = ?, refusals = refusals + ?,
              next_attempt_at = now(6) + interval least(900, 5 * pow(2, least(attempts, 10) - 1)) second
          where refund_id = ? and state = 'SENT'",
         give_up,
         error.chars().take(200).collect::<String>(),
+        refused,
+        refund_id,
+    );
+    Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// What is to be tried anew: as if it never had been. Answers whether it waited for an operator.
+pub(super) async fn retry(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update refunds set state = 'PENDING', attempts = 0, refusals = 0, baseline = null, next_attempt_at = now(6)
+         where refund_id = ? and state = 'NEEDS_OPERATOR'",
+        refund_id,
+    );
+    Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// Writes down that an operator ended a refund: `outside` of it was paid by other means than the provider. Answers
+/// whether it waited for one.
+pub(super) async fn settle(
+    connection: &mut MySqlConnection,
+    refund_id: Uuid,
+    outside: Money,
+    by: Option<i64>,
+    note: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update refunds set state = 'SUCCEEDED', settled_at = now(6), paid_outside = ?, settled_by = ?, settled_note = ?
+         where refund_id = ? and state = 'NEEDS_OPERATOR'",
+        outside.as_won(),
+        by,
+        note,
+        refund_id,
+    );
+    Ok(done.execute(connection).await?.rows_affected() == 1)
+}
+
+/// How much of a receipt the provider has cancelled that neither the console nor another refund that is paid accounts
+/// for.
+pub(super) async fn unaccounted(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Money> {
+    let unaccounted = sqlx::query_scalar!(
+        r#"select greatest(0, c.cancelled - c.in_console - cast(coalesce((
+               select sum(r.amount - r.paid_outside) from refunds r
+               where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED'
+           ), 0) as signed)) as "unaccounted!: i64"
+           from charges c where c.receipt_id = ?"#,
+        receipt_id,
+    );
+    unaccounted.fetch_one(connection).await.map(Money::won)
+}
+
+/// Where the money of a refund or a payment came from: ids.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) payment: Option<i64>,
+    pub(super) booking: Option<i64>,
+    pub(super) receipt: Option<String>,
+}
+
+/// Where a payment's money came from, and the booking it is linked to now.
+pub(super) async fn source_of_payment(
+    connection: &mut MySqlConnection,
+    payment_id: i64,
+) -> sqlx::Result<Option<Source>> {
+    let row = sqlx::query!("select booking_id, bootpay_receipt_id from payments where payment_id = ?", payment_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| Source { payment: Some(payment_id), booking: row.booking_id, receipt: row.bootpay_receipt_id }))
+}
+
+/// Where a refund's money came from, and the booking its payment is linked to now.
+pub(super) async fn source_of_refund(
+    connection: &mut MySqlConnection,
+    refund_id: Uuid,
+) -> sqlx::Result<Option<Source>> {
+    let row = sqlx::query!(
+        r#"select c.receipt_id, c.payment_id, p.booking_id from refunds r
+           join charges c on c.receipt_id = r.receipt_id
+           left join payments p on p.payment_id = c.payment_id
+           where r.refund_id = ?"#,
         refund_id,
     )
-    .execute(connection)
-    .await
-    .map(drop)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Source { payment: row.payment_id, booking: row.booking_id, receipt: Some(row.receipt_id) }))
+}
+
+/// A refund as it stands.
+pub(super) async fn find(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<Option<Refund>> {
+    let row = sqlx::query!(
+        r#"select payment_id, booking_id, amount, state as "state: RefundState", reason, note, attempts, last_error,
+                  created_at as "created_at: DateTime<Utc>", settled_at as "settled_at: DateTime<Utc>", settled_by,
+                  settled_note
+           from refunds where refund_id = ?"#,
+        refund_id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Refund {
+        refund_id,
+        payment_id: row.payment_id,
+        booking_id: row.booking_id,
+        amount: Money::won(row.amount.into()),
+        state: row.state,
+        reason: row.reason,
+        note: row.note,
+        attempts: row.attempts,
+        last_error: row.last_error,
+        created_at: row.created_at,
+        settled_at: row.settled_at,
+        settled_by: row.settled_by,
+        settled_note: row.settled_note,
+    }))
 }
 
 /// Measures how many refunds are open, by state, and since when the oldest of those waits that are still tried.

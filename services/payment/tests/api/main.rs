@@ -18,6 +18,7 @@ mod openapi;
 mod outage;
 mod races;
 mod refunds;
+mod refunds_in_parts;
 mod repeat;
 mod reservations;
 mod settings;

@@ -1,0 +1,106 @@
+//! Giving a part back because an administrator says so: the booking stays, and so must something that was paid for it.
+
+use common::db;
+use common::events::Cause;
+use common::money::Money;
+
+use super::{Part, Purpose, Refund, queue_part, reason, store};
+use crate::bookings::{self, BookingStatus};
+use crate::{Orders, charges, payments};
+
+/// What an administrator gives back.
+#[derive(Clone, Debug)]
+pub struct NewRefund {
+    /// Of which payment.
+    pub payment_id: i64,
+    /// How much: more than nothing.
+    pub amount: Money,
+    /// Why, in their words.
+    pub note: String,
+}
+
+/// Why it can't be given back. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum RefundError {
+    /// There is no such payment.
+    #[error("there is no such payment")]
+    UnknownPayment,
+    /// There is no money of it.
+    #[error("nothing was paid, or all of it went back")]
+    NothingPaid,
+    /// So much isn't left.
+    #[error("only {0} can be given back")]
+    MoreThanLeft(Money),
+    /// It is all that is left of what a confirmed booking was paid with.
+    #[error("it is all that is left: the booking has to be cancelled instead")]
+    AllThatIsLeft,
+    /// The payment waits for its booking, so it goes back as a whole or not at all.
+    #[error("the payment isn't booked yet")]
+    NotBooked,
+    /// The database failed.
+    #[error("could not refund")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Orders {
+    /// Queues a refund of a part of a payment. Together with all other refunds of it, never more than was paid.
+    ///
+    /// The provider is asked first: what was cancelled in its console before is not taken for this refund.
+    pub async fn refund_part(&self, cause: &Cause, new: &NewRefund) -> Result<Refund, RefundError> {
+        let source = store::source_of_payment(&mut *self.db.acquire().await?, new.payment_id).await?;
+        if let Some(receipt_id) = source.ok_or(RefundError::UnknownPayment)?.receipt {
+            self.look_at_receipt(&receipt_id).await?;
+        }
+        loop {
+            if let Some((refund, schedule)) = self.transact(|| self.refund_part_once(cause, new)).await? {
+                if let Some(schedule_id) = schedule {
+                    self.seats_changed(schedule_id).await;
+                }
+                return Ok(refund);
+            }
+        }
+    }
+
+    /// The refund, and the schedule whose reserved seats are free now; `None` if the payment was linked to another
+    /// booking while we locked the first.
+    async fn refund_part_once(
+        &self,
+        cause: &Cause,
+        new: &NewRefund,
+    ) -> Result<Option<(Refund, Option<i64>)>, RefundError> {
+        let mut tx = self.db.begin().await?;
+        let source = store::source_of_payment(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
+        let booking = match source.booking {
+            Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
+            None => None,
+        };
+        let payment = payments::store::lock(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
+        if payment.booking_id != source.booking {
+            return Ok(None);
+        }
+        let receipt_id = payment.receipt_id.as_deref().filter(|_| payment.status.has_money());
+        let receipt_id = receipt_id.ok_or(RefundError::NothingPaid)?;
+        let standing = charges::store::lock(&mut tx, receipt_id).await?.ok_or(RefundError::NothingPaid)?;
+        let rest = standing.rest();
+        if new.amount > rest {
+            return Err(RefundError::MoreThanLeft(rest));
+        }
+        if booking.is_some_and(|booking| booking.status == BookingStatus::Confirmed) && new.amount == rest {
+            return Err(RefundError::AllThatIsLeft);
+        }
+        if payment.waits() && new.amount < rest {
+            return Err(RefundError::NotBooked);
+        }
+        let purpose =
+            Purpose { payment_id: Some(payment.payment_id), booking_id: payment.booking_id, reason: reason::BY_HAND };
+        let part = Part { amount: new.amount, rule: None, note: Some(&new.note) };
+        let queued = queue_part(&mut tx, cause, receipt_id, purpose, part).await?;
+        let refund_id = queued.ok_or(RefundError::MoreThanLeft(rest))?;
+        if payment.waits() {
+            payments::give_up(&mut tx, cause, &payment, reason::BY_HAND).await?;
+        }
+        let refund = store::find(&mut tx, refund_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+        db::commit(tx).await?;
+        Ok(Some((refund, payment.schedule_id.filter(|_| payment.waits()))))
+    }
+}
