@@ -9,8 +9,10 @@ use common::http::openapi::{Failures, KeyRefused, NotSignedIn, Repeatable};
 use common::http::{Path, RequestId};
 use common::idempotency::{Key, Once, Told};
 use common::language::Language;
+use common::money::Money;
 use orders::Orders;
 use orders::bookings::{CancelError, Cancelled};
+use orders::refunds::RefundState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,12 +28,18 @@ pub(crate) struct BookingCancelled {
     success: bool,
     #[schema(example = "CJ4K7Q2M9X")]
     booking_number: String,
+    /// What goes back because of it.
+    refund_amount: Money,
+    /// Where that stands: on its way. Null where nothing goes back.
+    #[schema(required, example = "PENDING")]
+    refund_state: Option<RefundState>,
 }
 
 /// Cancel a booking.
 ///
-/// Paid or not, until its flight departs. Its seats are free at once. What was paid is refunded in full; the refund is on its way when this answers, also
-/// while the payment provider can't be reached.
+/// Paid or not, until its flight departs. Its seats are free at once. What was paid is refunded by the terms it was booked
+/// under, in full unless they say otherwise; the refund is on its way when this answers, also while the payment provider
+/// can't be reached.
 #[utoipa::path(
     post,
     path = "/api/bookings/{booking_number}/cancel",
@@ -63,8 +71,13 @@ pub(crate) async fn cancel(
 
 impl BookingCancelled {
     fn new(cancelled: &Cancelled, language: Language) -> Self {
-        let message = language.pick("예약이 취소되었습니다.", "The booking has been cancelled.");
-        Self { message, success: true, booking_number: cancelled.booking_number.clone() }
+        Self {
+            message: language.pick("예약이 취소되었습니다.", "The booking has been cancelled."),
+            success: true,
+            booking_number: cancelled.booking_number.clone(),
+            refund_amount: cancelled.refund,
+            refund_state: (cancelled.refund > Money::ZERO).then_some(RefundState::Pending),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod book;
 mod cancel;
+mod cancellation;
 mod config;
 mod detail;
 mod health;
@@ -56,6 +57,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(book::book, list::list))
         .routes(routes!(detail::detail))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(cancellation::quote))
         .routes(routes!(seats::occupied_seats))
         .routes(routes!(health::health))
 }

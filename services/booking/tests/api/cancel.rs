@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Method;
 use bootpay::simulator::{Operation, Outage, Trouble};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::seed;
 use tokio::sync::Barrier;
@@ -18,6 +18,13 @@ const PRICE: i64 = 320_000;
 
 fn refund(state: &str) -> (i64, String, String) {
     (PRICE, "OWNER".to_owned(), state.to_owned())
+}
+
+/// The answer to cancelling an unpaid booking.
+fn told(message: &str, made: &Value) -> Value {
+    json!({
+        "message": message, "success": true, "booking_number": number(made), "refund_amount": 0, "refund_state": null,
+    })
 }
 
 /// A confirmed booking of seat 6D. Answers its number and id, the payment and its receipt.
@@ -43,7 +50,7 @@ async fn a_pending_booking_gives_its_seats_back(_: MySqlPoolOptions, database: M
     // The browser client sends no body, and says that it is JSON.
     let answer = buyer.send(Method::POST, &path, Some("application/json"), Body::empty()).await.expect(200);
     let message = "예약이 취소되었습니다.";
-    assert_eq!(answer, json!({"message": message, "success": true, "booking_number": number(&made)}));
+    assert_eq!(answer, told(message, &made));
     assert_eq!(service.booking(id(&made)).await, ("CANCELLED".to_owned(), Some("OWNER".to_owned())));
     assert_eq!(service.seats(schedule).await, (180, 0));
     assert_eq!(service.history("BOOKING", id(&made)).await, ["booked", "cancelled"]);
@@ -65,8 +72,7 @@ async fn a_number_may_be_written_in_any_case_and_is_answered_as_it_is(
     let made = buyer.books(201, &request(schedule, 1, PRICE, &[])).await;
     let path = format!("/api/bookings/{}/cancel", number(&made).to_lowercase());
     let answer = buyer.in_english().post(&path, &json!({"anything": 1})).await.expect(200);
-    let message = "The booking has been cancelled.";
-    assert_eq!(answer, json!({"message": message, "success": true, "booking_number": number(&made)}));
+    assert_eq!(answer, told("The booking has been cancelled.", &made));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

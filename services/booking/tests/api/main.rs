@@ -5,6 +5,7 @@
 mod access;
 mod book;
 mod cancel;
+mod cancellation;
 mod crash;
 mod detail;
 mod garbage;
