@@ -11,6 +11,7 @@ mod events;
 mod flights;
 mod grounding;
 mod health;
+mod refunding;
 mod schedules;
 
 use std::time::Duration;
@@ -82,6 +83,9 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(bookings::search::search))
         .routes(routes!(bookings::cancel::cancel))
         .routes(routes!(grounding::cancel))
+        .routes(routes!(refunding::part::refund))
+        .routes(routes!(refunding::retry::retry))
+        .routes(routes!(refunding::settle::settle))
         .routes(routes!(events::list))
         .routes(routes!(health::health))
 }

@@ -16,6 +16,7 @@ mod openapi;
 mod outage;
 mod publish;
 mod races;
+mod refunds;
 mod repeat;
 mod schedules;
 mod settings;
