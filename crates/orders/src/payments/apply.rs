@@ -1,5 +1,8 @@
 //! Applying what the provider says. Facts go in, in any order and any number of times; out comes the state that
 //! follows from all of them, and what it means for the booking and the money.
+//!
+//! One thing their order does decide: of several receipts over the right amount, the first that is told of is the
+//! payment's own, and what the others took goes back. Nothing tells equals apart, and a refund can't be recalled.
 
 use common::db;
 use common::events::{self, Cause, Subject};
@@ -149,11 +152,11 @@ impl Change<'_> {
 
     /// Does what a new state of the payment asks for.
     async fn follow(&self, tx: &mut MySqlConnection, state: PaymentStatus) -> sqlx::Result<()> {
-        let before = self.payment.status;
-        match (state.has_money(), before.has_money()) {
-            (true, false) => self.money_came(tx).await,
-            (false, true) => self.money_went(tx).await,
-            _ if state == PaymentStatus::Failed => self.declined(tx).await,
+        match state {
+            // Whether it ever looked paid here or not: that it was is told first or last.
+            PaymentStatus::Cancelled => self.money_went(tx).await,
+            PaymentStatus::Failed => self.declined(tx).await,
+            _ if state.has_money() && !self.payment.status.has_money() => self.money_came(tx).await,
             _ => Ok(()),
         }
     }
@@ -162,13 +165,7 @@ impl Change<'_> {
         if self.payment.status == PaymentStatus::Cancelled || self.payment.is_closed {
             return refund(tx, self.cause, self.payment, reason::SURPLUS).await;
         }
-        let Some(booking) = self.booking else {
-            // Its booking call is to come: the reservation waits for it.
-            if let Some(reservation) = self.payment.hold_id {
-                inventory::keep(tx, reservation).await?;
-            }
-            return Ok(());
-        };
+        let Some(booking) = self.booking else { return self.keep_reserved(tx).await };
         let verdict = if booking.total != self.payment.amount {
             Verdict::TooLate
         } else if booking.status.is_sold() && !self.is_paid_by_another(tx, booking).await? {
@@ -184,19 +181,28 @@ impl Change<'_> {
         }
     }
 
-    /// All of it went back. If that wasn't our doing, the booking it paid for is over, too.
-    async fn money_went(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
-        match self.booking {
-            Some(booking) if booking.status == BookingStatus::Confirmed => {
-                if self.is_paid_by_another(tx, booking).await? {
-                    Ok(())
-                } else {
-                    bookings::cancel::reverse(tx, self.cause, booking).await
-                }
-            }
-            Some(_) => Ok(()),
-            None => self.release_reservation(tx).await,
+    /// Its booking call is to come: what is reserved for it waits for that. What a decline before gave back is
+    /// reserved anew, where it is still free.
+    async fn keep_reserved(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        let Some(reservation) = self.payment.hold_id else { return Ok(()) };
+        if inventory::keep(tx, reservation).await? || self.payment.status != PaymentStatus::Failed {
+            return Ok(());
         }
+        waiting::reserve_again(self.orders, tx, self.payment).await
+    }
+
+    /// All of it went back. If that wasn't our doing, the booking it paid for is over, too, or the one it would have.
+    async fn money_went(&self, tx: &mut MySqlConnection) -> sqlx::Result<()> {
+        let Some(booking) = self.booking else { return self.release_reservation(tx).await };
+        let is_its = match booking.status {
+            BookingStatus::Confirmed => true,
+            BookingStatus::Pending => !self.payment.is_closed,
+            BookingStatus::Cancelled | BookingStatus::Completed => false,
+        };
+        if !is_its || self.is_paid_by_another(tx, booking).await? {
+            return Ok(());
+        }
+        bookings::cancel::reverse(tx, self.cause, booking).await
     }
 
     /// Whether another payment pays for the booking.

@@ -280,6 +280,29 @@ pub(super) struct Found {
     pub(super) booking_id: Option<i64>,
 }
 
+/// What was reserved for a payment: for whom, where, and how many seats. `None` if it was begun for no schedule.
+pub(super) async fn reservation_of(
+    connection: &mut MySqlConnection,
+    payment_id: i64,
+) -> sqlx::Result<Option<Reservation>> {
+    sqlx::query_as!(
+        Reservation,
+        r#"select user_id as owner, schedule_id as "schedule_id!", cast(quantity as signed) as "quantity!: i64" from payments
+           where payment_id = ? and schedule_id is not null and quantity is not null"#,
+        payment_id,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// What was reserved for a payment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reservation {
+    pub(super) owner: i64,
+    pub(super) schedule_id: i64,
+    pub(super) quantity: i64,
+}
+
 /// The payments that nobody finished and the provider should be asked about: begun long ago, or linked to a booking
 /// whose time is over. One that was given up is asked about for a day more, each time after twice as long: it may
 /// have been paid late, and nobody told us.

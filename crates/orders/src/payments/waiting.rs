@@ -5,14 +5,14 @@ use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
-use inventory::HoldId;
+use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
 use super::{LinkedBy, PaymentStatus, store};
 use crate::Orders;
 use crate::bookings::{self, NewBooking, Verdict};
-use crate::seats::Seats;
+use crate::seats::{self, Seats};
 
 /// How many unfinished orders a booking call asks the provider about: the newest.
 const ASKED_ABOUT: usize = 3;
@@ -152,6 +152,27 @@ pub(super) async fn give_way(
     match reservation {
         Some(unneeded) => release_reservation(connection, schedule_id, unneeded).await,
         None => Ok(()),
+    }
+}
+
+/// Reserves the seats of a locked payment anew, until it is booked or refunded, if that many are still free. Its booking
+/// call finds out if not.
+pub(super) async fn reserve_again(
+    orders: &Orders,
+    connection: &mut MySqlConnection,
+    payment: &store::Locked,
+) -> sqlx::Result<()> {
+    let Some(had) = store::reservation_of(connection, payment.payment_id).await? else { return Ok(()) };
+    let schedule = seats::lock(connection, had.schedule_id).await?;
+    if !schedule.is_some_and(|schedule| schedule.is_on_sale(orders.clock.now())) {
+        return Ok(());
+    }
+    let hold = HoldId::new();
+    let want = Want { owner_id: had.owner, quantity: had.quantity, units: &[], lasts: None, yielding: true, cap: None };
+    match inventory::hold(connection, &Seats(had.schedule_id), hold, &want).await {
+        Ok(()) => store::link(connection, payment.payment_id, None, None, Some(hold)).await,
+        Err(HoldError::Database(error)) => Err(error),
+        Err(HoldError::NotEnough | HoldError::UnitTaken(_) | HoldError::CapReached) => Ok(()),
     }
 }
 

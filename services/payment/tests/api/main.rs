@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops where it stands")]
 
 mod access;
+mod any_order;
 mod attach;
 mod authenticity;
 mod bookings;
