@@ -6,13 +6,14 @@ use sqlx::MySqlConnection;
 use super::{Charge, Facts, Outcome};
 
 /// Notes what the provider said. What is on file only grows, so an old message takes nothing back; the amount is the
-/// one first told with money, because a message about a decline need not tell it.
+/// one first told with money, because a message about a decline need not tell it. A charge that was nobody's and has
+/// been promised back stays nobody's, should its order appear after that.
 pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i64>, facts: &Facts) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, failed, cancelled, raw_status)
          values (?, ?, ?, ?, ?, ?, ?, ?)
          on duplicate key update
-             payment_id = coalesce(payment_id, values(payment_id)),
+             payment_id = coalesce(payment_id, if(refund_reserved > 0, null, values(payment_id))),
              amount     = if(was_paid, amount, values(amount)),
              was_paid   = was_paid or values(was_paid),
              failed     = failed or values(failed),

@@ -68,3 +68,28 @@ async fn money_for_an_order_nobody_makes_goes_back_after_an_hour(_: MySqlPoolOpt
         assert_eq!(shop.given_back(receipt).await, PRICE);
     }
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_went_back_as_nobodys_pays_no_order_that_appears_after(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let service = Service::start(database);
+    let buyer = service.buyer().await;
+    service.signed(&message("my-order", "r-1", 1, PRICE)).await.refused(404, "order-not-found");
+    service.world.pass(TimeDelta::minutes(61));
+    service.run_jobs().await;
+    service.assert_refunds(&[(PRICE, "UNKNOWN_ORDER", "PENDING")]).await;
+
+    let buyer = service.again(&buyer);
+    let _ = buyer.init(&json!({ "amount": PRICE, "orderId": "my-order" })).await.expect(200);
+    // Another message, and so not known, about the same money.
+    let _ = service.signed(&message("my-order", "r-1", "DONE", PRICE)).await.expect(200);
+    let mut typed = message("my-order", "r-1", 1, PRICE);
+    typed["webhook_type"] = "PAYMENT_COMPLETED".into();
+    let _ = service.signed(&typed).await.expect(200);
+    assert_eq!(service.status("my-order").await, "REQUESTED");
+    let _ = service.signed(&message("my-order", "r-2", 1, PRICE)).await.expect(200);
+    assert_eq!(service.status("my-order").await, "PAID");
+    service.assert_refunds(&[(PRICE, "UNKNOWN_ORDER", "PENDING")]).await;
+}
