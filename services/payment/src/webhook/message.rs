@@ -174,7 +174,8 @@ impl Change {
     fn read(status: &str) -> (Self, i32) {
         match whole(status).map(|code| i32::try_from(code).unwrap_or_default()) {
             Some(code) => match Status::from_code(code) {
-                Status::Paid => (Self::Paid, code),
+                // Two are negative, but of a payment that was made: its money isn't back.
+                Status::Paid | Status::CancelFailed | Status::Cancelling => (Self::Paid, code),
                 Status::Cancelled => (Self::Cancelled, code),
                 _ if code < 0 => (Self::Failed, code),
                 _ => (Self::Nothing, code),

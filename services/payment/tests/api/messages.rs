@@ -15,9 +15,17 @@ async fn every_status_means_what_the_contract_says(_: MySqlPoolOptions, database
     for (statuses, expected) in [
         (vec![json!(1), json!("1"), json!(1.0), json!("PAID"), json!("paid"), json!("Complete")], "PAID"),
         (vec![json!("SUCCESS"), json!("DONE"), json!(" done ")], "PAID"),
+        // A cancel that failed, or is under way: the money is still taken.
+        (vec![json!(-20), json!("-30")], "PAID"),
         (vec![json!(20), json!("20"), json!("CANCELLED"), json!("cancelled")], "CANCELLED"),
-        (vec![json!(-1), json!("-1"), json!(-2), json!(-3), json!(-99), json!("FAILED"), json!("Error")], "FAILED"),
-        (vec![json!(0), json!(2), json!(3), json!(5), json!("5"), json!(11), json!(999), json!("READY")], "REQUESTED"),
+        (
+            vec![json!(-1), json!("-1"), json!(-2), json!(-3), json!(-11), json!(-99), json!("FAILED"), json!("Error")],
+            "FAILED",
+        ),
+        (
+            vec![json!(0), json!(2), json!(3), json!(5), json!("5"), json!(11), json!(12), json!(999), json!("READY")],
+            "REQUESTED",
+        ),
     ] {
         for status in statuses {
             n += 1;
@@ -27,6 +35,57 @@ async fn every_status_means_what_the_contract_says(_: MySqlPoolOptions, database
             assert_eq!(service.status(&order).await, expected, "{status}");
         }
     }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_is_called_a_cancel_says_by_its_amounts_how_much_went_back(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let service = Service::start(database);
+    let buyer = service.buyer().await;
+    for (n, (kind, cancelled, expected)) in [
+        (Value::Null, Value::Null, "CANCELLED"),
+        (Value::Null, json!(PRICE), "CANCELLED"),
+        (Value::Null, json!("20000.0"), "PARTIALLY_REFUNDED"),
+        (json!("PAYMENT_CANCELLED"), Value::Null, "CANCELLED"),
+        (json!("PAYMENT_CANCELLED"), json!(PRICE.to_string()), "CANCELLED"),
+        (json!("PAYMENT_PARTIAL_CANCELLED"), json!(20_000.0), "PARTIALLY_REFUNDED"),
+        (json!("payment_partial_cancelled"), json!(PRICE), "CANCELLED"),
+        // It doesn't say how much: only the receipt could.
+        (json!("PAYMENT_PARTIAL_CANCELLED"), Value::Null, "REQUESTED"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let order = order_of(&buyer.init(&json!({ "amount": PRICE })).await.expect(200));
+        let mut said = message(&order, &format!("r-{n}"), 20, PRICE);
+        (said["webhook_type"], said["cancelled_price"]) = (kind, cancelled);
+        let _ = service.signed(&said).await.expect(200);
+        assert_eq!(service.status(&order).await, expected, "{said}");
+    }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_virtual_account_pays_in_two_messages(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::start(database);
+    let (buyer, schedule) = (service.buyer().await, service.schedule(9).await);
+    let booking = service.booking(&buyer, schedule, 1).await;
+    let order = buyer.begin_for(&booking).await;
+    let mut said = message(&order, "r-1", 5, PRICE);
+    said["webhook_type"] = "PAYMENT_VIRTUAL_ACCOUNT_ISSUED".into();
+    let _ = service.signed(&said).await.expect(200);
+    assert_eq!(
+        (service.status(&order).await, service.booking_status(&booking).await),
+        ("REQUESTED".into(), "PENDING".into())
+    );
+    let _ = service.signed(&message(&order, "r-1", 1, PRICE)).await.expect(200);
+    // The account's notice again, late, takes nothing back.
+    let _ = service.signed(&said).await.expect(200);
+    assert_eq!(
+        (service.status(&order).await, service.booking_status(&booking).await),
+        ("PAID".into(), "CONFIRMED".into())
+    );
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
