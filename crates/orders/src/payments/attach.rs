@@ -14,8 +14,6 @@ use crate::refunds::reason;
 #[derive(Clone, Copy, Debug)]
 pub struct Attached {
     schedule_id: i64,
-    /// Whether the payment isn't known to be paid yet.
-    unfinished: bool,
 }
 
 /// Why a payment can't be attached.
@@ -64,9 +62,11 @@ impl From<Told<Attached>> for Tried {
 }
 
 impl Orders {
-    /// Attaches the caller's payment `order_id` to the caller's booking. The same pair again changes nothing.
+    /// Attaches the caller's payment `order_id` to the caller's booking. The same pair again changes nothing, as long
+    /// as nothing of it is being refunded.
     ///
-    /// Who attaches has just paid: if nobody told us yet, the provider is asked.
+    /// Who attaches has just paid: if nobody told us yet, the provider is asked before anything is decided, so that a
+    /// payment the booking has no use for goes back at once.
     pub async fn attach(
         &self,
         cause: &Cause,
@@ -75,15 +75,13 @@ impl Orders {
         booking: &BookingRef,
         once: &Once<'_, Attached>,
     ) -> Result<Told<Attached>, AttachError> {
+        self.ask_about_unpaid(user_id, order_id).await?;
         loop {
             let attach = |tx| self.attach_once(tx, cause, user_id, order_id, booking);
             match self.transact(|| once.run(&self.db, attach)).await? {
                 Tried::Told(told) => {
-                    if let Some(&Attached { schedule_id, unfinished }) = told.done() {
-                        if let Some(provider) = self.provider.as_ref().filter(|_| unfinished) {
-                            self.apply_answer(provider.order(order_id).await).await?;
-                        }
-                        self.seats_changed(schedule_id).await;
+                    if let Some(attached) = told.done() {
+                        self.seats_changed(attached.schedule_id).await;
                     }
                     return Ok(told);
                 }
@@ -146,7 +144,7 @@ impl Case<'_> {
     async fn attach(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
         if payment.booking_id == Some(booking.booking_id) {
-            return self.attached(tx).await;
+            return if payment.is_closed { Err(AttachError::PaymentClosed) } else { self.attached(tx).await };
         }
         let movable = payment.booking_id.is_none()
             || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
@@ -203,8 +201,7 @@ impl Case<'_> {
     }
 
     async fn attached(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
-        let unfinished = matches!(self.payment.status, PaymentStatus::Requested | PaymentStatus::Expired);
-        Ok(tx.commit(Attached { schedule_id: self.booking.schedule_id, unfinished }).await?.into())
+        Ok(tx.commit(Attached { schedule_id: self.booking.schedule_id }).await?.into())
     }
 
     /// Refuses; money that came for nothing goes back, and so does what was reserved for it.

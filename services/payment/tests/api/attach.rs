@@ -1,5 +1,6 @@
 //! `POST /api/payments/attach-booking`
 
+use bootpay::simulator::Operation;
 use chrono::TimeDelta;
 use common::events::Cause;
 use common::idempotency::Once;
@@ -215,4 +216,54 @@ async fn a_paid_payment_revives_an_expired_booking(_: MySqlPoolOptions, database
     let _ = buyer.attach(&order, &booking).await.expect(200);
     assert_eq!(service.booking_state(&booking).await, ("CONFIRMED".into(), None));
     assert_eq!(service.seats(schedule).await, (0, 2), "on the last seats: its own reservation is no obstacle");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_pair_that_is_being_refunded_is_no_pair_any_more(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::start(database);
+    let (buyer, schedule) = (service.buyer().await, service.schedule(9).await);
+    let booking = service.booking(&buyer, schedule, 1).await;
+    let order = buyer.begin_for(&booking).await;
+    let _ = service.signed(&message(&order, "r-1", 1, PRICE)).await.expect(200);
+    let _ = buyer.attach(&order, &booking).await.expect(200);
+    let cause = Cause::user(buyer.id, None);
+    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    buyer.attach(&order, &booking).await.refused(409, "payment-closed");
+    service.assert_refunds(&[(PRICE, "OWNER", "PENDING")]).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn the_provider_is_asked_before_anything_is_decided(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let (buyer, schedule) = (shop.buyer().await, shop.schedule(9).await);
+    let (booking, another) = (shop.booking(&buyer, schedule, 1).await, shop.booking(&buyer, schedule, 1).await);
+    let begin = async || order_of(&buyer.init(&json!({ "amount": PRICE })).await.expect(200));
+    let (first, surplus, retried) = (buyer.begin_for(&booking).await, begin().await, begin().await);
+    let receipt = shop.pay(&first, PRICE).await;
+    let _ = shop.nudge(&first, &receipt).await.expect(200);
+
+    // Charged, and nobody told us: one for a booking that is paid, one after a card was declined.
+    shop.pay(&surplus, PRICE).await;
+    buyer.attach(&surplus, &booking).await.refused(409, "booking-paid");
+    shop.assert_refunds(&[(PRICE, "SURPLUS", "PENDING")]).await;
+    let declined = shop.decline(&retried, PRICE).await;
+    let _ = shop.nudge(&retried, &declined).await.expect(200);
+    shop.pay(&retried, PRICE).await;
+    let _ = buyer.attach(&retried, &another).await.expect(200);
+    assert_eq!(shop.booking_status(&another).await, "CONFIRMED");
+    shop.assert_refunds(&[(PRICE, "SURPLUS", "PENDING")]).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn nobody_has_the_provider_asked_about_somebody_elses_payment(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let (buyer, other, schedule) = (shop.buyer().await, shop.buyer().await, shop.schedule(9).await);
+    let booking = shop.booking(&buyer, schedule, 1).await;
+    let foreign = other.begin(schedule, 1).await;
+    let before = shop.provider.calls().count(Operation::Order);
+    buyer.attach(&foreign, &booking).await.refused(404, "payment-not-found");
+    assert_eq!(shop.provider.calls().count(Operation::Order), before);
 }
