@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::booking_name::BookingName;
+use crate::detail::no_such_payment;
 
 /// Which payment is which booking's. Names may also be written with underscores (`order_id`).
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,7 +45,7 @@ pub(crate) struct PaymentAttached {
 /// Attach one's payment to one's booking.
 ///
 /// It corrects the guess that the booking call made, but nothing that is paid: a paid link is final. The same pair
-/// again is fine.
+/// again is fine, until it is being refunded.
 #[utoipa::path(
     post,
     path = "/api/payments/attach-booking",
@@ -93,9 +94,7 @@ impl AttachRequest {
 /// How a refusal is told.
 fn refused(error: AttachError) -> ApiError {
     match error {
-        AttachError::UnknownPayment => {
-            ApiError::not_found("payment-not-found", "결제를 찾을 수 없습니다.", "There is no such payment.")
-        }
+        AttachError::UnknownPayment => no_such_payment(),
         AttachError::UnknownBooking => {
             ApiError::not_found("booking-not-found", "예약을 찾을 수 없습니다.", "There is no such booking.")
         }

@@ -7,8 +7,10 @@
 mod attach;
 mod booking_name;
 mod config;
+mod detail;
 mod health;
 mod init;
+mod list;
 mod webhook;
 
 use axum::Router;
@@ -67,6 +69,8 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(init::init))
         .routes(routes!(webhook::webhook))
         .routes(routes!(attach::attach))
+        .routes(routes!(list::list))
+        .routes(routes!(detail::detail))
         .routes(routes!(health::health))
 }
 

@@ -11,12 +11,14 @@ mod look;
 mod reconcile;
 mod state;
 pub(crate) mod store;
+mod view;
 mod waiting;
 
 pub use apply::Applied;
 pub use attach::{AttachError, Attached};
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
+pub use view::{ChargedReceipt, Filter, Moment, Payment, PaymentDetail, PaymentRef, Refund};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 
 use common::events::{self, Cause, Subject};

@@ -23,6 +23,8 @@ async fn whatever_comes_in_an_answer_goes_out(_: MySqlPoolOptions, database: MyS
             }),
         ),
         sample("/api/payments/attach-booking", json!({ "orderId": order, "bookingId": booking.booking_number })),
+        Sample { method: Method::GET, path: "/api/payments?status=PAID&booking=1&limit=9".to_owned(), body: None },
+        Sample { method: Method::GET, path: format!("/api/payments/{order}"), body: None },
     ];
     assert_survived(&service.world.db, &of_clients, 150, async |request| request.by(&buyer).await).await;
 

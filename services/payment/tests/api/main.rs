@@ -11,6 +11,7 @@ mod bookings;
 mod crash;
 mod garbage;
 mod health;
+mod history;
 mod inbox;
 mod init;
 mod jobs;
