@@ -11,6 +11,7 @@ mod events;
 mod flights;
 mod grounding;
 mod health;
+mod payments;
 mod refunding;
 mod schedules;
 
@@ -87,6 +88,10 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(refunding::retry::retry))
         .routes(routes!(refunding::settle::settle))
         .routes(routes!(events::list))
+        .routes(routes!(payments::list::list))
+        .routes(routes!(payments::detail::detail))
+        .routes(routes!(payments::refunds::list))
+        .routes(routes!(payments::events::list))
         .routes(routes!(health::health))
 }
 

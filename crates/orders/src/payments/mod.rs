@@ -7,6 +7,7 @@ mod apply;
 mod attach;
 mod inbox;
 mod init;
+mod ledger;
 mod look;
 mod reconcile;
 mod state;
@@ -18,6 +19,7 @@ pub use apply::Applied;
 pub use attach::{AttachError, Attached};
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
+pub use ledger::{ProviderEvent, ProviderEventFilter, RefundEntry, RefundFilter};
 pub use view::{ChargedReceipt, Filter, Moment, Payment, PaymentDetail, PaymentRef, Refund};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 

@@ -131,15 +131,7 @@ impl Wanted {
     }
 
     fn booking(&self) -> Result<Option<BookingRef>, ApiError> {
-        let Some(text) = &self.booking else { return Ok(None) };
-        if !is_code(text, 20) {
-            return Err(ApiError::invalid(
-                "booking",
-                "예약 번호 또는 예약 ID여야 합니다.",
-                "Must be a booking's number or id.",
-            ));
-        }
-        Ok(Some(text.parse().map_or_else(|_| BookingRef::Number(text.clone()), BookingRef::Id)))
+        self.booking.as_deref().map(booking_named).transpose()
     }
 
     fn flight(&self) -> Result<Option<&str>, ApiError> {
@@ -149,6 +141,26 @@ impl Wanted {
         }
         Ok(Some(text))
     }
+}
+
+/// The booking that the parameter `booking` names: by its number or its id.
+pub(crate) fn booking_named(text: &str) -> Result<BookingRef, ApiError> {
+    if !is_code(text, 20) {
+        return Err(ApiError::invalid(
+            "booking",
+            "예약 번호 또는 예약 ID여야 합니다.",
+            "Must be a booking's number or id.",
+        ));
+    }
+    Ok(text.parse().map_or_else(|_| BookingRef::Number(text.to_owned()), BookingRef::Id))
+}
+
+/// What happened to a payment and its refunds, the newest first, as far as one page goes.
+pub(crate) async fn of_payment(db: &MySqlPool, payment_id: i64, refunds: &[Uuid]) -> sqlx::Result<Vec<Event>> {
+    let refunds = refunds.iter().map(Uuid::to_string).collect();
+    let about = vec![(Subject::Payment, vec![payment_id.to_string()]), (Subject::Refund, refunds)];
+    let page = store::Page { before: None, limit: LONGEST_PAGE };
+    store::newest(&mut *db.acquire().await?, &[about], None, page).await
 }
 
 /// Whether a text is made of 1 to `longest` letters and digits.

@@ -42,6 +42,18 @@ async fn whatever_comes_in_an_answer_goes_out(_: MySqlPoolOptions, database: MyS
         sample(Method::GET, "/api/admin/bookings?status=PENDING&flight_id=CJ101&date=2026-12-01&user=1", None),
         sample(Method::GET, "/api/admin/bookings/search?term=kim", None),
         sample(Method::PUT, &format!("/api/admin/bookings/{number}/cancel"), None),
+        sample(
+            Method::GET,
+            "/api/admin/payments?status=PAID&user_id=1&booking=CJ1&order_id=a&receipt_id=b&from=2026-01-01&to=2026-12-31",
+            None,
+        ),
+        sample(Method::GET, "/api/admin/payments/1", None),
+        sample(
+            Method::GET,
+            "/api/admin/refunds?state=SENT&reason=OWNER&payment_id=1&order_id=a&receipt_id=b&needs_operator_first=true",
+            None,
+        ),
+        sample(Method::GET, "/api/admin/provider-events?applied=true&order_id=a&receipt_id=b&from=2026-01-01", None),
         sample(Method::GET, "/api/admin/events?booking=CJ4K7Q2M9X&flight=CJ101&user=1&limit=50&before=1", None),
     ];
     assert_survived(&service.world.db, &samples, 100, async |request| request.by(&admin).await).await;

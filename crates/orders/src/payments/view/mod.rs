@@ -21,6 +21,7 @@ use crate::bookings::{self, BookingRef};
 use crate::charges::Outcome;
 
 pub use timeline::Moment;
+pub(crate) use words::reason as words_of_reason;
 
 /// A payment and its refunds, as its owner sees it; of the owner, only others need to be told.
 #[derive(Clone, Debug, Serialize, ToSchema)]
