@@ -92,6 +92,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(payments::detail::detail))
         .routes(routes!(payments::refunds::list))
         .routes(routes!(payments::events::list))
+        .routes(routes!(payments::replay::replay))
         .routes(routes!(health::health))
 }
 

@@ -28,6 +28,18 @@ pub enum Applied {
     UnknownOrder,
 }
 
+impl Applied {
+    /// The case as a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "DONE",
+            Self::Nothing => "NOTHING",
+            Self::WrongAmount => "WRONG_AMOUNT",
+            Self::UnknownOrder => "UNKNOWN_ORDER",
+        }
+    }
+}
+
 /// What one try came to.
 enum Tried {
     Applied(Applied, Option<i64>),

@@ -10,6 +10,7 @@ mod init;
 mod ledger;
 mod look;
 mod reconcile;
+mod replay;
 mod state;
 pub(crate) mod store;
 mod view;
@@ -20,6 +21,7 @@ pub use attach::{AttachError, Attached};
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
 pub use ledger::{ProviderEvent, ProviderEventFilter, RefundEntry, RefundFilter};
+pub use replay::Replayed;
 pub use view::{ChargedReceipt, Filter, Moment, Payment, PaymentDetail, PaymentRef, Refund};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 

@@ -1,10 +1,11 @@
-//! Everybody's payments, their refunds, and what the payment provider told, to look through.
+//! Everybody's payments, their refunds, and what the payment provider told: to look through, and to look into again.
 
 pub(crate) mod detail;
 pub(crate) mod events;
 pub(crate) mod list;
 mod period;
 pub(crate) mod refunds;
+pub(crate) mod replay;
 
 use orders::payments::Payment;
 use serde::Serialize;

@@ -54,6 +54,7 @@ async fn whatever_comes_in_an_answer_goes_out(_: MySqlPoolOptions, database: MyS
             None,
         ),
         sample(Method::GET, "/api/admin/provider-events?applied=true&order_id=a&receipt_id=b&from=2026-01-01", None),
+        sample(Method::POST, "/api/admin/provider-events/01890000-0000-7000-8000-000000000000/replay", None),
         sample(Method::GET, "/api/admin/events?booking=CJ4K7Q2M9X&flight=CJ101&user=1&limit=50&before=1", None),
     ];
     assert_survived(&service.world.db, &samples, 100, async |request| request.by(&admin).await).await;

@@ -19,6 +19,7 @@ mod publish;
 mod races;
 mod refunds;
 mod repeat;
+mod replay;
 mod schedules;
 mod settings;
 mod support;
