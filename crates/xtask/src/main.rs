@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate` and
-//! `db`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate`,
+//! `db` and `replay`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -31,6 +31,7 @@ mod probe;
 mod process;
 mod programs;
 mod random;
+mod replay;
 mod report;
 mod servers;
 mod services;
@@ -61,6 +62,7 @@ enum Command {
     Check,
     Generate(generate::Arguments),
     Db(db::Arguments),
+    Replay(replay::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -111,6 +113,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
+        Command::Replay(arguments) => replay::run(arguments, settings).await.map(|()| 0),
     }
 }
 

@@ -89,6 +89,20 @@ pub(crate) async fn post(port: u16, path: &str, body: &str) -> io::Result<Vec<u8
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
+    answered_200(port, path, &request).await
+}
+
+/// What `method path` on `port` answers to somebody with a session, which must be 200.
+pub(crate) async fn ask(method: &str, port: u16, path: &str, token: &str) -> io::Result<Vec<u8>> {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+         content-length: 0\r\n\r\n"
+    );
+    answered_200(port, path, &request).await
+}
+
+/// The body of the answer to a request, if that is 200.
+async fn answered_200(port: u16, path: &str, request: &str) -> io::Result<Vec<u8>> {
     let answer = exchange(port, request.as_bytes(), usize::MAX).await?;
     let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(answer.len());
     let (head, body) = answer.split_at(end_of_head);

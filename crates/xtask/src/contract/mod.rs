@@ -26,7 +26,7 @@ use crate::workspace::{Profile, Workspace};
 mod newman;
 mod run;
 mod schemathesis;
-mod session;
+pub(crate) mod session;
 mod tool;
 
 use schemathesis::{Budget, Schemathesis};

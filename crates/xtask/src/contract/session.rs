@@ -10,20 +10,20 @@ use crate::services::{self, Ports, Service};
 
 /// What somebody is to the airline.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Passenger,
     Administrator,
 }
 
 /// Somebody who is signed in.
-pub(super) struct Session {
+pub(crate) struct Session {
     pub(super) who: Role,
-    pub(super) token: String,
+    pub(crate) token: String,
 }
 
 impl Session {
     /// Logs in with an e-mail address and a password.
-    pub(super) async fn open(who: Role, (email, password): (&str, &str), ports: &Ports) -> Result<Self> {
+    pub(crate) async fn open(who: Role, (email, password): (&str, &str), ports: &Ports) -> Result<Self> {
         let port = ports.of("auth").context("there is no auth-service to log in at")?;
         let credentials = json!({ "email": email, "password": password }).to_string();
         let answer = probe::post(port, "/api/auth/login", &credentials).await;
