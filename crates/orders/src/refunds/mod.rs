@@ -1,5 +1,5 @@
 //! Refunds: money on its way back. A refund is queued in the transaction that owes it, and driven until the provider
-//! has paid it or an operator must; then an operator [tries again or settles it](operator).
+//! has paid it or an operator must; then it is tried anew, or settled by hand.
 //!
 //! Its id is the provider's `cancel_id`, for ever: a call that is repeated because its answer got lost has one
 //! effect. A receipt may be given back in parts, by us and in the provider's console, and only tells the total. So one

@@ -81,7 +81,7 @@ impl Orders {
         if payment.as_ref().is_some_and(|payment| payment.booking_id != source.booking) {
             return Ok(None);
         }
-        let receipt_id = source.receipt.unwrap_or_default();
+        let receipt_id = source.receipt.ok_or(OperatorError::UnknownRefund)?;
         let refund = store::find(&mut tx, refund_id).await?.ok_or(OperatorError::UnknownRefund)?;
         let outside = refund.amount.less(store::unaccounted(&mut tx, &receipt_id).await?);
         if !store::settle(&mut tx, refund_id, outside, cause.user_id, note).await? {
