@@ -1,5 +1,6 @@
 //! History: every change of a booking, payment, refund, flight, schedule, discount or role appends a row to `events`,
-//! in the transaction that makes the change. Rows are never changed or deleted.
+//! in the transaction that makes the change. Rows are never changed or deleted. What the outside is told of it goes to
+//! the [outbox](crate::outbox) in the same breath.
 
 use std::cell::RefCell;
 
@@ -7,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
+
+use crate::outbox;
 
 crate::text_enum! {
     /// Who made a change.
@@ -86,12 +89,13 @@ pub async fn record_all(
     action: &'static str,
     changes: &[(i64, Value, Value)],
 ) -> sqlx::Result<()> {
+    let changes: Vec<_> = changes.iter().map(|change| (Uuid::now_v7(), change)).collect();
     for changes in changes.chunks(AT_ONCE) {
         let mut insert = QueryBuilder::new(
             "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail) ",
         );
-        insert.push_values(changes, |mut row, (id, old, new)| {
-            row.push_bind(Uuid::now_v7())
+        insert.push_values(changes, |mut row, (event_id, (id, old, new))| {
+            row.push_bind(*event_id)
                 .push_bind(cause.actor)
                 .push_bind(cause.user_id)
                 .push_bind(cause.request_id.as_deref())
@@ -101,6 +105,11 @@ pub async fn record_all(
                 .push_bind(json!({ "old": old, "new": new }).to_string());
         });
         insert.build().execute(&mut *connection).await?;
+        for (event_id, (id, old, new)) in changes {
+            if let Some(topic) = outbox::topic_of(subject, action, old, new) {
+                outbox::append(connection, *event_id, topic, subject, &id.to_string(), new).await?;
+            }
+        }
     }
     Ok(())
 }
@@ -151,12 +160,13 @@ pub async fn record(
 ) -> sqlx::Result<()> {
     let change = Change { subject, id: id.to_string(), action, old: json!(old), new: json!(new) };
     let detail = json!({ "old": change.old, "new": change.new }).to_string();
+    let event_id = Uuid::now_v7();
     // No macro: crates/migrate needs this crate before there is a database that a macro could ask.
     sqlx::query(
         "insert into events (event_id, actor, user_id, request_id, subject, subject_id, action, detail)
          values (?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(Uuid::now_v7())
+    .bind(event_id)
     .bind(cause.actor)
     .bind(cause.user_id)
     .bind(cause.request_id.as_deref())
@@ -164,8 +174,11 @@ pub async fn record(
     .bind(&change.id)
     .bind(action)
     .bind(detail)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if let Some(topic) = outbox::topic_of(subject, action, &change.old, &change.new) {
+        outbox::append(connection, event_id, topic, subject, &change.id, &change.new).await?;
+    }
     let _ = RECORDED.try_with(|recorded| recorded.borrow_mut().push(change));
     Ok(())
 }

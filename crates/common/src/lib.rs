@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod language;
 pub mod metrics;
 pub mod money;
+pub mod outbox;
 pub mod page;
 pub mod password;
 pub mod pool;

@@ -24,7 +24,7 @@ use super::measure::CLIENT_GONE;
 use crate::auth::WhoAsked;
 use crate::error::{ApiError, Chain};
 use crate::language::Language;
-use crate::telemetry::trace;
+use crate::telemetry::trace::{self, Origin};
 
 /// The largest body that is read, in bytes. The largest real one, nine passengers, has four kilobytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -97,12 +97,13 @@ async fn surround(State(envelope): State<Envelope>, request: Request, next: Next
     let mut line = Line::begin(envelope, &request, id.clone(), who.clone());
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(who);
+    let caller = Origin::of_caller(request.headers());
 
     let mut response = if let Some(refusal) = refused_unread(&request) {
         refusal.into_response()
     } else {
         let work = tokio::time::timeout(envelope.timeout * PATIENCE, next.run(request));
-        let task = tokio::spawn(work.instrument(line.span.clone()));
+        let task = tokio::spawn(Origin::scope(caller, work).instrument(line.span.clone()));
         match tokio::time::timeout(envelope.timeout, task).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Err(panic)) => ApiError::internal(panic).into_response(),

@@ -1,5 +1,8 @@
 //! The trace a request belongs to, across processes, as W3C Trace Context has it: taken from the caller's
-//! `traceparent`, and given to whoever we call. A header that makes no sense begins a new trace.
+//! `traceparent`, given to whoever we call, and kept with what is to be done later. A header that makes no sense begins
+//! a new trace.
+
+use std::collections::HashMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
@@ -54,9 +57,83 @@ impl Injector for ToSend<'_> {
     }
 }
 
+tokio::task_local! {
+    /// Where the caller of this request comes from.
+    static CALLER: Option<Origin>;
+}
+
+/// The longest `tracestate` that is kept; it may be left away, a part of it may not.
+const LONGEST_STATE: usize = 512;
+
+/// Where work comes from: the span that caused it, in the words of the two headers. Rows keep it for what is done later,
+/// and elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The `traceparent`.
+    pub parent: String,
+    /// The `tracestate`, where there is one.
+    pub state: Option<String>,
+}
+
+impl Origin {
+    /// The current span; where nothing is traced here, the caller's. `None` where nobody traces.
+    pub fn current() -> Option<Self> {
+        Self::of(&Span::current().context()).or_else(|| CALLER.try_with(Clone::clone).ok().flatten())
+    }
+
+    /// Who sends these headers.
+    pub(crate) fn of_caller(headers: &HeaderMap) -> Option<Self> {
+        Self::of(&TraceContextPropagator::new().extract_with_context(&Context::new(), &Received(headers)))
+    }
+
+    /// Does the work of a request for this caller.
+    pub(crate) fn scope<W: Future>(caller: Option<Self>, work: W) -> impl Future<Output = W::Output> {
+        CALLER.scope(caller, work)
+    }
+
+    /// Makes `span` a child of it, where spans are traced.
+    pub fn continue_in(&self, span: &Span) {
+        let state = self.state.clone().map(|state| ("tracestate".to_owned(), state));
+        let headers: HashMap<_, _> =
+            state.into_iter().chain([("traceparent".to_owned(), self.parent.clone())]).collect();
+        let _ = span.set_parent(TraceContextPropagator::new().extract_with_context(&Context::new(), &headers));
+    }
+
+    /// Names it as the parent in the `headers` of a request that is to be sent.
+    pub fn pass_on(&self, headers: &mut HeaderMap) {
+        ToSend(headers).set("traceparent", self.parent.clone());
+        ToSend(headers).set("tracestate", self.state.clone().unwrap_or_default());
+    }
+
+    fn of(context: &Context) -> Option<Self> {
+        let mut headers = HashMap::new();
+        TraceContextPropagator::new().inject_context(context, &mut headers);
+        let state = headers.remove("tracestate").filter(|state| (1..=LONGEST_STATE).contains(&state.len()));
+        Some(Self { parent: headers.remove("traceparent")?, state })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn where_nothing_is_traced_the_caller_is_remembered_and_passed_on() {
+        let caller = |state: &str| {
+            let mut headers = HeaderMap::new();
+            let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned();
+            Origin { parent, state: Some(state.to_owned()) }.pass_on(&mut headers);
+            headers
+        };
+        assert_eq!(Origin::current(), None);
+        let headers = caller("vendor=1");
+        let remembered = Origin::scope(Origin::of_caller(&headers), async { Origin::current() }).await.unwrap();
+        let mut passed_on = HeaderMap::new();
+        remembered.pass_on(&mut passed_on);
+        assert_eq!(passed_on, headers);
+        assert_eq!(Origin::of_caller(&caller(&format!("a={}", "x".repeat(600)))).unwrap().state, None);
+        assert_eq!(Origin::of_caller(&HeaderMap::new()), None);
+    }
 
     #[test]
     fn a_traceparent_that_makes_no_sense_names_no_trace() {

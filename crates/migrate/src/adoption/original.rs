@@ -280,6 +280,7 @@ fn differences(shape: &Shape) -> Vec<String> {
         "claims",
         "events",
         "idempotency_keys",
+        "outbox",
         "provider_events",
         "refund_rules",
         "refund_tiers",
