@@ -19,6 +19,7 @@ pub mod original;
 pub mod outage;
 mod redis;
 pub mod seed;
+pub mod subscriber;
 mod tap;
 mod world;
 
@@ -26,5 +27,6 @@ pub use cable::{Cable, Condition};
 pub use client::{Answer, Client};
 pub use log::Log;
 pub use redis::Redis;
+pub use subscriber::Subscriber;
 pub use tap::{At, Moment, Tap};
 pub use world::World;
