@@ -10,7 +10,7 @@ use opentelemetry::global;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TraceId};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tracing::Span;
+use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Makes `span` part of the trace that a request's `headers` name, and answers which trace it is in now. `None` where
@@ -60,6 +60,12 @@ impl Injector for ToSend<'_> {
 tokio::task_local! {
     /// Where the caller of this request comes from.
     static CALLER: Option<Origin>;
+}
+
+/// Lets `work` belong to the current trace in a task of its own, too.
+pub fn in_current_trace<W: Future>(work: W) -> impl Future<Output = W::Output> {
+    let caller = CALLER.try_with(Clone::clone).ok().flatten();
+    CALLER.scope(caller, work).in_current_span()
 }
 
 /// The longest `tracestate` that is kept; it may be left away, a part of it may not.
@@ -127,7 +133,8 @@ mod tests {
         };
         assert_eq!(Origin::current(), None);
         let headers = caller("vendor=1");
-        let remembered = Origin::scope(Origin::of_caller(&headers), async { Origin::current() }).await.unwrap();
+        let ask = async { tokio::spawn(in_current_trace(async { Origin::current() })).await.unwrap() };
+        let remembered = Origin::scope(Origin::of_caller(&headers), ask).await.unwrap();
         let mut passed_on = HeaderMap::new();
         remembered.pass_on(&mut passed_on);
         assert_eq!(passed_on, headers);

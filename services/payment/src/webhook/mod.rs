@@ -16,10 +16,10 @@ use common::error::{ApiError, Problem};
 use common::events::Cause;
 use common::http::openapi::Failures;
 use common::http::{Json, RequestId};
+use common::telemetry::trace::in_current_trace;
 use orders::Orders;
 use orders::payments::Applied;
 use serde::Serialize;
-use tracing::Instrument;
 use utoipa::ToSchema;
 
 use crate::WebhookKey;
@@ -78,7 +78,7 @@ pub(crate) async fn webhook(
 ) -> Result<Json<MessageReceived>, ApiError> {
     // In a task of its own: what takes too long is answered in time, and finished all the same unless it hangs.
     let work = tokio::time::timeout(3 * PATIENCE, receive(orders, key, request_id, notification));
-    match tokio::time::timeout(PATIENCE, tokio::spawn(work.in_current_span())).await {
+    match tokio::time::timeout(PATIENCE, tokio::spawn(in_current_trace(work))).await {
         Ok(Ok(Ok(received))) => received.map(|()| Json(MessageReceived { success: true })),
         Ok(Err(panic)) => Err(ApiError::internal(panic)),
         Ok(Ok(Err(elapsed))) | Err(elapsed) => Err(ApiError::unavailable(elapsed)),
