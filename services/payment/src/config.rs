@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use common::config::{Database, Http, Redis, SecretKey, Telemetry};
+use news::config::NewsSettings;
 use orders::config::{OrderSettings, TermsSettings};
 
 /// Payments: begun, told of, attached, refunded.
@@ -34,6 +35,9 @@ pub struct Settings {
     /// The payment provider and the airline's terms.
     #[command(flatten)]
     pub orders: OrderSettings,
+    /// Who gets the news.
+    #[command(flatten)]
+    pub news: NewsSettings,
     /// How HTTP is served.
     #[command(flatten)]
     pub http: Http,

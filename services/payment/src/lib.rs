@@ -11,12 +11,15 @@ mod detail;
 mod health;
 mod init;
 mod list;
+mod news;
 mod webhook;
 
+use ::news::{Metrics, Outbox, Relay};
 use axum::Router;
 use axum::extract::FromRef;
 use common::auth::Tokens;
 use common::cache::Cache;
+use common::chance::Chance;
 use common::clock::Clock;
 use common::config::{Http, Telemetry};
 use common::health::Dependencies;
@@ -31,6 +34,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::news::{NewsPauses, with_news};
 pub use config::{BrowserSettings, Pauses, Settings};
 
 /// What the handlers work with.
@@ -108,10 +112,13 @@ impl Service for Payment {
         let app = App {
             orders: orders.clone(),
             db: db.clone(),
-            tokens: Tokens::new(&settings.secret.secret_key, clock),
+            tokens: Tokens::new(&settings.secret.secret_key, clock.clone()),
             application_id: ApplicationId(settings.browser.application_id()),
             webhook_key: WebhookKey(settings.orders.provider.private_key.unwrap_or_default()),
         };
+        let (outbox, counted) = (Outbox { db: db.clone() }, Metrics::new(metrics)?);
+        let relay = |subscriber| Relay::new(outbox.db.clone(), subscriber, clock, Chance::system(), counted.clone());
+        let relay = settings.news.subscriber()?.map(relay);
         let running = Running {
             router: router(app),
             dependencies: Dependencies { database: Some(db.clone()), cache: Some(cache) },
@@ -119,7 +126,8 @@ impl Service for Payment {
         }
         .job(idempotency::forgetting(db));
         let backlog = Backlog::new(metrics)?;
-        Ok(with_jobs(running, &orders, backlog, Pauses::of(&settings.orders.terms)))
+        let running = with_jobs(running, &orders, backlog, Pauses::of(&settings.orders.terms));
+        Ok(with_news(running, &outbox, relay, counted, NewsPauses::default()))
     }
 }
 

@@ -16,6 +16,7 @@ mod inbox;
 mod init;
 mod jobs;
 mod messages;
+mod news;
 mod openapi;
 mod outage;
 mod races;

@@ -75,6 +75,25 @@ async fn half_a_pair_of_credentials_does_not_start() {
     assert!(!format!("{:?}", load(&[id, key]).unwrap()).contains("hush-hush"));
 }
 
+#[tokio::test]
+async fn a_subscriber_is_an_address_and_a_secret_or_does_not_start() {
+    let (url, secret) =
+        (("NEWS_URL", "http://127.0.0.1:9/news"), ("NEWS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+    let jobs = |more: &[(&str, &str)]| {
+        let running = Payment::build(load(more).unwrap(), &Registry::default()).map_err(|e| e.to_string())?;
+        Ok::<_, String>(running.jobs.len())
+    };
+    let without = jobs(&[]).unwrap();
+    assert_eq!(jobs(&[url, secret]).unwrap(), without + 2, "somebody sends, and measures what is sent");
+    for half in [url, secret] {
+        let error = jobs(&[half]).unwrap_err();
+        assert!(error.contains("NEWS_URL") && error.contains("NEWS_SECRET"), "{error}");
+    }
+    assert!(jobs(&[url, ("NEWS_SECRET", "hush-hush")]).unwrap_err().contains("NEWS_SECRET"));
+    assert!(jobs(&[("NEWS_URL", "nowhere"), secret]).unwrap_err().contains("NEWS_URL"));
+    assert!(!format!("{:?}", load(&[url, ("NEWS_SECRET", "hush-hush")]).unwrap()).contains("hush-hush"));
+}
+
 #[test]
 fn refuse_what_makes_no_sense() {
     let error = load(&[
