@@ -11,6 +11,7 @@ mod events;
 mod flights;
 mod grounding;
 mod health;
+mod outbox;
 mod payments;
 mod refunding;
 mod schedules;
@@ -29,6 +30,7 @@ use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use common::{db, idempotency, jobs};
+use news::Outbox;
 use orders::Orders;
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
@@ -44,6 +46,8 @@ pub struct App {
     pub orders: Orders,
     /// Where flights, schedules and discounts are kept.
     pub catalogue: Catalogue,
+    /// Where news for the outside waits.
+    pub outbox: Outbox,
     /// The truth.
     pub db: MySqlPool,
     /// Who is asking.
@@ -57,7 +61,7 @@ impl App {
     pub fn new(orders: Orders, tokens: Tokens) -> Self {
         let (db, cache, clock) = (orders.db.clone(), orders.cache.clone(), orders.clock.clone());
         let catalogue = Catalogue { db: db.clone(), cache, clock: clock.clone() };
-        Self { orders, catalogue, db, tokens, clock }
+        Self { orders, catalogue, outbox: Outbox { db: db.clone() }, db, tokens, clock }
     }
 }
 
@@ -93,6 +97,8 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(payments::refunds::list))
         .routes(routes!(payments::events::list))
         .routes(routes!(payments::replay::replay))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
         .routes(routes!(health::health))
 }
 

@@ -14,6 +14,7 @@ mod health;
 mod http;
 mod openapi;
 mod outage;
+mod outbox;
 mod payments;
 mod publish;
 mod races;
