@@ -207,16 +207,20 @@ pub(crate) async fn exists(connection: &mut MySqlConnection, id: Uuid) -> sqlx::
 
 /// Measures how much waits, and since when, and how much was given up.
 pub(crate) async fn measure(connection: &mut MySqlConnection, metrics: &Metrics) -> sqlx::Result<()> {
-    let waiting = sqlx::query!(
-        r#"select count(*) as pieces, timestampdiff(second, min(created_at), now(6)) as "age: i64"
-           from outbox where state = 'WAITING'"#,
+    let waiting =
+        sqlx::query!("select count(*) as pieces, min(position) as oldest from outbox where state = 'WAITING'")
+            .fetch_one(&mut *connection)
+            .await?;
+    let age = sqlx::query_scalar!(
+        r#"select timestampdiff(second, created_at, now(6)) as "age!: i64" from outbox where position = ?"#,
+        waiting.oldest,
     )
-    .fetch_one(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let parked =
         sqlx::query_scalar!("select count(*) from outbox where state = 'PARKED'").fetch_one(connection).await?;
     metrics.waiting.set(waiting.pieces);
-    metrics.oldest.set(waiting.age.unwrap_or_default());
+    metrics.oldest.set(age.unwrap_or_default());
     metrics.parked.set(parked);
     Ok(())
 }
