@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::Error;
-use crate::error::{is_about_the_token, is_receipt_not_found};
+use crate::error::{is_about_the_token, is_refusal};
 
 /// No sane answer is larger.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -58,7 +58,7 @@ fn refusal(status: StatusCode, code: Option<String>, message: String) -> Error {
     if let Some(code) = code.clone().filter(|code| code.contains("CRITICAL")) {
         return Error::Undecided { status: number, code };
     }
-    if code.as_deref().is_some_and(is_receipt_not_found) {
+    if code.as_deref().is_some_and(is_refusal) {
         return Error::Refused { status: number, code, message };
     }
     let about_us = code.as_deref().is_some_and(|code| code.starts_with("APP_") || is_about_the_token(code));
@@ -125,6 +125,25 @@ mod tests {
         assert!(!coded(400, "APP_SK_NOT_MATCHED").refuses_the_token());
         assert!(matches!(coded(400, "APP_SK_NOT_MATCHED"), Error::NotAuthorised { .. }));
         assert!(matches!(answer(403, ""), Err(Error::NotAuthorised { .. })));
+    }
+
+    #[test]
+    fn a_decline_is_told_from_other_refusals_whatever_the_status() {
+        for status in [400, 402, 500] {
+            let error = coded(status, "RC_CONFIRM_FAILED");
+            assert!(error.is_decline() && error.is_definite() && !error.is_outage(), "{error:?}");
+        }
+        assert!(!coded(400, "RC_NOT_CONFIRM_READY").is_decline());
+        assert!(!coded(500, "RC_CONFIRM_CRITICAL_FAILED").is_decline());
+    }
+
+    #[test]
+    fn no_refusal_is_an_outage() {
+        for (status, is_outage) in [(500, true), (503, true), (429, false), (408, false), (401, false), (404, false)] {
+            assert_eq!(answer(status, "").unwrap_err().is_outage(), is_outage, "{status}");
+        }
+        assert!(!coded(500, "RC_CANCEL_SERVER_ERROR").is_outage());
+        assert!(!coded(500, "RC_CANCEL_CRITICAL_ERROR").is_outage());
     }
 
     #[test]

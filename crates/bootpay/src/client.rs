@@ -1,13 +1,17 @@
-//! The calls. Each takes a deadline for all it does: the token, the call, and one more try with a fresh token.
+//! The calls. Each takes a deadline for all it does: the token, the call, and one more try where that is harmless.
 //!
-//! Nothing is repeated here except after a 401, which is certain to have had no effect: whether to call again is for
-//! those who keep the record of what was asked.
+//! What moves money is repeated after a refused token only, which is certain to have had no effect: whether to call
+//! again is for those who keep the record of what was asked. What only asks is tried once more if its connection
+//! failed.
+//!
+//! The trap is a provider that is away: everybody would wait out the same time-out. So a [breaker](crate::breaker)
+//! refuses calls for a while, and work that waits for nobody's answer is [undeterred](Client::undeterred).
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, Url, redirect};
+use reqwest::{Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -15,24 +19,41 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, field, info_span};
 
 use crate::answer::Answer;
+use crate::breaker::Breaker;
+use crate::call::{Call, Proof};
 use crate::config::is_loopback;
 use crate::token::Token;
-use crate::{Config, ConfigError, Error, Receipt, ReceiptId, trace};
+use crate::{Config, ConfigError, Credentials, Error, Operation, Receipt, ReceiptId, trace};
 
-/// A client of the provider's REST API. Clones share connections and the access token.
+/// A client of the provider's REST API. Clones share connections, the access token, and what they know of its health.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    watch: Option<Arc<Watch>>,
+    is_undeterred: bool,
 }
 
 struct Shared {
     http: reqwest::Client,
     base: Url,
-    rest_application_id: String,
-    private_key: SecretString,
+    credentials: Credentials,
     timeout: Duration,
     cancel_timeout: Duration,
     token: Mutex<Option<Token>>,
+    breaker: Breaker,
+}
+
+type Watch = dyn Fn(&Called) + Send + Sync;
+
+/// How one request to the provider ended, for whoever counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// What was asked.
+    pub operation: Operation,
+    /// `answered`, or the [word](Error::word) for what went wrong.
+    pub outcome: &'static str,
+    /// How long it took; `None` if nothing was sent.
+    pub took: Option<Duration>,
 }
 
 /// What is to be given back, in full or in part.
@@ -87,18 +108,36 @@ impl Client {
         let shared = Shared {
             http: http.build().map_err(ConfigError::Http)?,
             base,
-            rest_application_id: config.rest_application_id.trim().to_owned(),
-            private_key: config.private_key,
+            credentials: config.credentials.checked()?,
             timeout: config.timeout,
             cancel_timeout: config.cancel_timeout,
             token: Mutex::new(None),
+            breaker: Breaker::new(config.outages, config.rest),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), watch: None, is_undeterred: false })
+    }
+
+    /// The same client, which tells `watch` how each of its requests ended.
+    #[must_use]
+    pub fn watched(self, watch: impl Fn(&Called) + Send + Sync + 'static) -> Self {
+        Self { watch: Some(Arc::new(watch)), ..self }
+    }
+
+    /// The same client for work that must get done and that nobody waits for: it calls also while others
+    /// [fail fast](Self::is_failing_fast), and so finds out early that the provider is back.
+    #[must_use]
+    pub fn undeterred(&self) -> Self {
+        Self { is_undeterred: true, ..self.clone() }
+    }
+
+    /// Whether calls fail at once ([`Error::NotTried`]) because the provider has been away lately.
+    pub fn is_failing_fast(&self) -> bool {
+        self.shared.breaker.is_open()
     }
 
     /// What the provider says of one payment now, or `None` if it says that there is no such payment.
     pub async fn receipt(&self, receipt_id: &ReceiptId) -> Result<Option<Receipt>, Error> {
-        let call = Call::get("receipt/{receipt_id}", &["receipt", receipt_id.as_str()]);
+        let call = Call::get(Operation::Receipt, "receipt/{receipt_id}", &["receipt", receipt_id.as_str()]);
         let found = match self.perform(&call, self.shared.timeout).await {
             Err(error) if error.says_not_found() => return Ok(None),
             answer => Receipt::from_json(&answer?)?,
@@ -114,7 +153,7 @@ impl Client {
             // Such a name would change the address; no order has one.
             return Ok(Vec::new());
         }
-        let call = Call::get("lookup/order/{order_id}", &["lookup", "order", order_id]);
+        let call = Call::get(Operation::Order, "lookup/order/{order_id}", &["lookup", "order", order_id]);
         let found = match self.perform(&call, self.shared.timeout).await {
             Err(error) if error.says_not_found() => return Ok(Vec::new()),
             answer => answer?,
@@ -133,7 +172,7 @@ impl Client {
     /// Approves a payment that waits for us ([`AwaitingApproval`](crate::Status::AwaitingApproval)), and answers with
     /// the receipt as it is then. Compare its status, price and order id before believing that it is paid.
     pub async fn confirm(&self, receipt_id: &ReceiptId) -> Result<Receipt, Error> {
-        let call = Call::post("confirm", &["confirm"], json!({ "receipt_id": receipt_id }));
+        let call = Call::post(Operation::Confirm, "confirm", json!({ "receipt_id": receipt_id }));
         self.settle(&call, receipt_id).await
     }
 
@@ -154,7 +193,7 @@ impl Client {
             "cancel_username": cancel.username,
             "cancel_message": cancel.message,
         });
-        let call = Call::post("cancel", &["cancel"], body);
+        let call = Call::post(Operation::Cancel, "cancel", body);
         self.settle(&call, &cancel.receipt_id).await
     }
 
@@ -175,8 +214,13 @@ impl Client {
         }
     }
 
-    /// One call of the API, all of it within `patience`.
+    /// One call of the API, all of it within `patience`; none while the provider is known to be away.
     async fn perform(&self, call: &Call, patience: Duration) -> Result<Value, Error> {
+        let started = Instant::now();
+        let Some(pass) = self.shared.breaker.admit(self.is_undeterred, started) else {
+            self.tell(call, Error::NotTried.word(), None);
+            return Err(Error::NotTried);
+        };
         let span = info_span!(
             "bootpay",
             otel.kind = "client",
@@ -187,47 +231,65 @@ impl Client {
             url.template = call.template,
             http.response.status_code = field::Empty,
         );
-        let deadline = Instant::now() + patience;
-        async {
-            let token = self.token(None, deadline).await?;
-            match self.exchange(call, Some(&token), deadline).await {
-                Err(error) if error.refuses_the_token() => {
-                    let token = self.token(Some(token.number), deadline).await?;
-                    self.exchange(call, Some(&token), deadline).await
-                }
-                outcome => outcome,
+        let outcome = self.authorised(call, started + patience).instrument(span).await;
+        pass.ended(outcome.as_ref().is_err_and(Error::is_outage), Instant::now());
+        outcome
+    }
+
+    /// One call with our credentials; with a token of them and, should that be refused, with a fresh one.
+    async fn authorised(&self, call: &Call, deadline: Instant) -> Result<Value, Error> {
+        let (id, private_key) = match &self.shared.credentials {
+            Credentials::Client { key, secret } => {
+                return self.exchange(call, Proof::Client { key, secret }, deadline).await;
             }
+            Credentials::Application { id, private_key } => (id, private_key),
+        };
+        let token = self.token(id, private_key, None, deadline).await?;
+        match self.exchange(call, Proof::Token(&token.value), deadline).await {
+            Err(error) if error.refuses_the_token() => {
+                let token = self.token(id, private_key, Some(token.number), deadline).await?;
+                self.exchange(call, Proof::Token(&token.value), deadline).await
+            }
+            outcome => outcome,
         }
-        .instrument(span)
-        .await
     }
 
     /// A token that is good, and is not the one numbered `refused`.
-    async fn token(&self, refused: Option<u64>, deadline: Instant) -> Result<Token, Error> {
+    async fn token(
+        &self,
+        application_id: &str,
+        private_key: &SecretString,
+        refused: Option<u64>,
+        deadline: Instant,
+    ) -> Result<Token, Error> {
         let mut kept = timeout_at(deadline, self.shared.token.lock()).await.map_err(|_| Error::TimedOut)?;
         let now = Instant::now();
         if let Some(token) = kept.as_ref().filter(|token| token.is_good(now, refused)) {
             return Ok(token.clone());
         }
-        let body = json!({
-            "application_id": self.shared.rest_application_id,
-            "private_key": self.shared.private_key.expose_secret(),
-        });
-        let call = Call::post("request/token", &["request", "token"], body);
+        let body = json!({ "application_id": application_id, "private_key": private_key.expose_secret() });
+        let call = Call::post(Operation::Token, "request/token", body);
         let number = kept.as_ref().map_or(1, |token| token.number + 1);
-        let answer = self.exchange(&call, None, deadline).await?;
+        let answer = self.exchange(&call, Proof::Nothing, deadline).await?;
         let token = Token::from_json(&answer, number, now)?;
         *kept = Some(token.clone());
         Ok(token)
     }
 
-    /// One request and its answer, with its line in the log: never a body, an id or a secret.
-    async fn exchange(&self, call: &Call, token: Option<&Token>, deadline: Instant) -> Result<Value, Error> {
-        let url = call.url(&self.shared.base)?;
-        let mut request = self.shared.http.request(call.method.clone(), url).headers(trace::headers());
-        if let Some(token) = token {
-            request = request.bearer_auth(token.value.expose_secret());
+    /// One request and its answer; twice if the connection failed and nothing can have moved.
+    async fn exchange(&self, call: &Call, proof: Proof<'_>, deadline: Instant) -> Result<Value, Error> {
+        match self.send(call, proof, deadline).await {
+            Err(Error::Unreachable(_) | Error::AnswerLost(_)) if !call.operation.moves_money() => {
+                self.send(call, proof, deadline).await
+            }
+            outcome => outcome,
         }
+    }
+
+    /// One request and its answer, with its line in the log: never a body, an id or a secret.
+    async fn send(&self, call: &Call, proof: Proof<'_>, deadline: Instant) -> Result<Value, Error> {
+        let url = call.url(&self.shared.base)?;
+        let mut request = proof.on(self.shared.http.request(call.method.clone(), url).headers(trace::headers()));
         if let Some(body) = &call.body {
             request = request.json(body);
         }
@@ -245,15 +307,23 @@ impl Client {
         if status.is_none_or(|status| status >= 500) {
             span.record("otel.status_code", "ERROR");
         }
+        let took = started.elapsed();
         debug!(
             method = %call.method,
             path = call.template,
             status,
-            duration_ms = started.elapsed().as_millis(),
+            duration_ms = took.as_millis(),
             error = outcome.as_ref().err().map(field::display),
             "called the payment provider"
         );
+        self.tell(call, outcome.as_ref().map_or_else(Error::word, |_| "answered"), Some(took));
         outcome
+    }
+
+    fn tell(&self, call: &Call, outcome: &'static str, took: Option<Duration>) {
+        if let Some(watch) = &self.watch {
+            watch(&Called { operation: call.operation, outcome, took });
+        }
     }
 }
 
@@ -261,48 +331,9 @@ fn same_receipt(receipt: Receipt, asked: &ReceiptId) -> Result<Receipt, Error> {
     if receipt.receipt_id == *asked { Ok(receipt) } else { Err(Error::Unreadable("the receipt of another payment")) }
 }
 
-/// A call before it is sent.
-struct Call {
-    method: Method,
-    /// The path with its placeholders, for logs.
-    template: &'static str,
-    /// The path's parts, not yet encoded.
-    path: Vec<String>,
-    body: Option<Value>,
-}
-
-impl Call {
-    fn get(template: &'static str, path: &[&str]) -> Self {
-        Self { method: Method::GET, template, path: path.iter().copied().map(str::to_owned).collect(), body: None }
-    }
-
-    fn post(template: &'static str, path: &[&str], body: Value) -> Self {
-        Self { method: Method::POST, body: Some(body), ..Self::get(template, path) }
-    }
-
-    /// The address below `base`, each part of the path percent-encoded.
-    fn url(&self, base: &Url) -> Result<Url, Error> {
-        let mut url = base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Error::Unreadable("an address without a path"))?
-            .pop_if_empty()
-            .extend(&self.path);
-        Ok(url)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn encodes_every_part_of_the_path() {
-        let call = Call::get("lookup/order/{order_id}", &["lookup", "order", "a/b?c#d%e f"]);
-        for base in ["https://api.bootpay.co.kr/v2", "https://api.bootpay.co.kr/v2/"] {
-            let url = call.url(&Url::parse(base).unwrap()).unwrap();
-            assert_eq!(url.as_str(), "https://api.bootpay.co.kr/v2/lookup/order/a%2Fb%3Fc%23d%25e%20f");
-        }
-    }
 
     #[test]
     fn prints_no_person_and_no_secret() {

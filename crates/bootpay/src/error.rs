@@ -7,6 +7,10 @@ use thiserror::Error as ThisError;
 /// Why a call to the provider gave no result.
 #[derive(Debug, ThisError)]
 pub enum Error {
+    /// The provider has been away lately, so it wasn't called: nothing was sent.
+    #[error("the payment provider has been away lately and wasn't called")]
+    NotTried,
+
     /// No connection: name resolution, TCP or TLS failed. Nothing was sent.
     #[error("the payment provider can't be reached")]
     Unreachable(#[source] reqwest::Error),
@@ -76,9 +80,47 @@ impl Error {
     /// was never sent.
     pub fn is_definite(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Refused { .. } | Self::NotAuthorised { .. } | Self::NotAnAmount(_) => true,
+            Self::NotTried
+            | Self::Unreachable(_)
+            | Self::Refused { .. }
+            | Self::NotAuthorised { .. }
+            | Self::NotAnAmount(_) => true,
             Self::Unavailable { status } => *status == 429,
             Self::TimedOut | Self::AnswerLost(_) | Self::Undecided { .. } | Self::Unreadable(_) => false,
+        }
+    }
+
+    /// Whether the provider was away: nobody was reached, nothing came in time, or something before it answered (5xx).
+    ///
+    /// A refusal is none, and [`NotTried`](Self::NotTried) is none itself: it only follows from some.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut | Self::AnswerLost(_) => true,
+            Self::Unavailable { status } => *status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether the card company or bank said no to the buyer (`RC_CONFIRM_FAILED`): another card may do, while any
+    /// other refusal is about the call or about us.
+    pub fn is_decline(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(code), .. } if code == DECLINED)
+    }
+
+    /// One word for it, to count by.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotTried => "not_tried",
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::AnswerLost(_) => "answer_lost",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Refused { .. } if self.is_decline() => "declined",
+            Self::Refused { .. } if self.says_not_found() => "not_found",
+            Self::Refused { .. } | Self::NotAnAmount(_) => "refused",
+            Self::Undecided { .. } => "undecided",
+            Self::NotAuthorised { .. } => "not_authorised",
+            Self::Unreadable(_) => "unreadable",
         }
     }
 
@@ -123,8 +165,17 @@ impl Error {
     }
 }
 
+/// The card company or bank refused: an expired card, a limit, too little on the account.
+const DECLINED: &str = "RC_CONFIRM_FAILED";
+
+/// Whether a code says no to what was asked, whatever the HTTP status beside it.
+pub(crate) fn is_refusal(code: &str) -> bool {
+    const REFUSALS: [&str; 4] = [DECLINED, "RC_NOT_CONFIRM_READY", "RC_CANCEL_SERVER_ERROR", "RC_ALREADY_CANCELLED"];
+    is_receipt_not_found(code) || REFUSALS.contains(&code)
+}
+
 /// The provider documents `RC_NOT_FOUND`; its own examples also name `RC_PAYMENT_NOT_FOUND`.
-pub(crate) fn is_receipt_not_found(code: &str) -> bool {
+fn is_receipt_not_found(code: &str) -> bool {
     code.starts_with("RC_") && code.ends_with("NOT_FOUND")
 }
 

@@ -10,14 +10,18 @@
 //! | Module | What it is for |
 //! |---|---|
 //! | [`Client`], [`Config`] | the calls: look up a receipt or an order, confirm, cancel |
+//! | [`Error`] | what a call that failed means for the money |
 //! | [`Receipt`], [`Status`] | what the provider says of one payment, parsed |
 //! | [`signature`] | the webhook's HMAC |
 //! | `simulator` | the provider on your own machine (cargo feature `simulator`) |
 
 mod answer;
+mod breaker;
+mod call;
 mod client;
 mod config;
 mod error;
+mod operation;
 mod receipt;
 pub mod signature;
 #[cfg(feature = "simulator")]
@@ -26,8 +30,9 @@ mod status;
 mod token;
 mod trace;
 
-pub use client::{Cancel, Client};
-pub use config::{Config, ConfigError};
+pub use client::{Called, Cancel, Client};
+pub use config::{Config, ConfigError, Credentials};
 pub use error::Error;
+pub use operation::Operation;
 pub use receipt::{Receipt, ReceiptId, ReceiptIdError};
 pub use status::Status;

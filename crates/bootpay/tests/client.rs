@@ -3,15 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic as tests may")]
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bootpay::simulator::{self, Operation, Outage, Outcome, Payment, Running, Simulator, Trouble};
-use bootpay::{Cancel, Client, Config, Error, Receipt, ReceiptId, Status};
+use bootpay::{Called, Cancel, Client, Config, Credentials, Error, Receipt, ReceiptId, Status};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const ID: &str = "rest-application";
@@ -343,4 +346,162 @@ async fn odd_answers_are_unreadable() {
         assert!(matches!(error, Error::Unreadable(_)), "{order}: {error:?}");
     }
     assert_eq!(client.order("CJ-3").await.unwrap(), [], "a payment for another order");
+}
+
+/// A provider behind a line that breaks during the first `broken` calls, once they have been read; a client of it that
+/// has nothing to fetch first, and how many calls were made.
+async fn broken_line(broken: usize, answer: Value) -> (Client, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let api_url = format!("http://{}/v2", listener.local_addr().unwrap());
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&made);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            if counted.fetch_add(1, Ordering::Relaxed) >= broken {
+                let body = answer.to_string();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        }
+    });
+    let credentials = Credentials::Client { key: "client".to_owned(), secret: SecretString::from("secret") };
+    (Client::new(Config::with(api_url, credentials)).unwrap(), made)
+}
+
+#[tokio::test]
+async fn a_look_up_is_tried_once_more_when_its_connection_breaks() {
+    let (client, made) = broken_line(1, json!([])).await;
+    assert_eq!(client.order("CJ-1").await.unwrap(), []);
+    assert_eq!(made.load(Ordering::Relaxed), 2);
+
+    let (client, made) = broken_line(2, json!([])).await;
+    assert!(matches!(client.order("CJ-1").await, Err(Error::AnswerLost(_))));
+    assert_eq!(made.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn what_moves_money_is_never_tried_twice() {
+    let receipt = json!({"receipt_id": "r1", "order_id": "CJ-1", "price": 1000, "status": 1});
+    let id = ReceiptId::parse("r1").unwrap();
+
+    let (client, made) = broken_line(1, receipt.clone()).await;
+    assert!(matches!(client.confirm(&id).await, Err(Error::AnswerLost(_))));
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+
+    let (client, made) = broken_line(1, receipt).await;
+    assert!(matches!(client.cancel(&cancel(&id, "refund-1", 1000)).await, Err(Error::AnswerLost(_))));
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+}
+
+/// A client that gives the provider up after three outages in a row, for `rest`.
+fn wary(provider: &Running, rest: Duration) -> Client {
+    Client::new(Config { outages: 3, rest, ..config(provider.api_url()) }).unwrap()
+}
+
+const FOR_LONG: Duration = Duration::from_mins(10);
+
+#[tokio::test]
+async fn fails_fast_while_the_provider_is_away() {
+    let provider = provider().await;
+    let client = wary(&provider, FOR_LONG);
+    provider.set_outage(Outage::new(Trouble::Refuse));
+    for _ in 0..3 {
+        assert!(matches!(client.order("CJ-1").await, Err(Error::Unavailable { .. })));
+    }
+    let asked = provider.calls().total;
+
+    let error = client.clone().order("CJ-1").await.unwrap_err();
+    assert!(matches!(error, Error::NotTried) && error.is_definite(), "{error:?}");
+    let id = ReceiptId::parse("r1").unwrap();
+    assert!(matches!(client.cancel(&cancel(&id, "refund-1", 1000)).await, Err(Error::NotTried)));
+
+    assert!(client.is_failing_fast());
+    assert_eq!(provider.calls().total, asked, "nothing was sent");
+}
+
+#[tokio::test]
+async fn who_is_undeterred_finds_out_that_the_provider_is_back() {
+    let provider = provider().await;
+    let client = wary(&provider, FOR_LONG);
+    provider.set_outage(Outage::new(Trouble::Refuse));
+    for _ in 0..4 {
+        assert!(matches!(client.undeterred().order("CJ-1").await, Err(Error::Unavailable { .. })));
+    }
+    assert!(client.is_failing_fast());
+
+    provider.set_outage(Outage::default());
+    assert!(matches!(client.order("CJ-1").await, Err(Error::NotTried)));
+    assert_eq!(client.undeterred().order("CJ-1").await.unwrap(), []);
+    assert_eq!(client.order("CJ-1").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_provider_is_tried_again_after_a_rest() {
+    let provider = provider().await;
+    let client = wary(&provider, Duration::ZERO);
+    provider.set_outage(Outage::new(Trouble::Refuse));
+    for _ in 0..4 {
+        assert!(matches!(client.order("CJ-1").await, Err(Error::Unavailable { .. })));
+    }
+    assert!(client.is_failing_fast());
+
+    provider.set_outage(Outage::default());
+
+    assert_eq!(client.order("CJ-1").await.unwrap(), []);
+    assert!(!client.is_failing_fast());
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_keeps_nobody_from_trying() {
+    let provider = provider().await;
+    let client = wary(&provider, Duration::ZERO);
+    provider.set_outage(Outage::new(Trouble::Refuse));
+    for _ in 0..3 {
+        client.order("CJ-1").await.unwrap_err();
+    }
+    provider.set_outage(Outage::new(Trouble::Hang));
+    let hangs_up = Duration::from_millis(100);
+    assert!(tokio::time::timeout(hangs_up, client.order("CJ-1")).await.is_err());
+
+    provider.set_outage(Outage::default());
+
+    assert_eq!(client.order("CJ-1").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn refusals_are_no_outage() {
+    let provider = provider().await;
+    let client = wary(&provider, FOR_LONG);
+    let unknown = ReceiptId::parse("624c1c5c1fc19202e4746ce5").unwrap();
+    for _ in 0..5 {
+        assert!(matches!(client.confirm(&unknown).await, Err(Error::Refused { .. })));
+        assert!(client.receipt(&unknown).await.unwrap().is_none());
+    }
+    assert!(!client.is_failing_fast());
+}
+
+#[tokio::test]
+async fn tells_how_each_request_ended() {
+    let provider = provider().await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    let hear =
+        move |called: &Called| listener.lock().unwrap().push((called.operation, called.outcome, called.took.is_some()));
+    let client =
+        Client::new(Config { outages: 1, rest: FOR_LONG, ..config(provider.api_url()) }).unwrap().watched(hear);
+    let unknown = ReceiptId::parse("624c1c5c1fc19202e4746ce5").unwrap();
+
+    client.receipt(&unknown).await.unwrap();
+    provider.set_outage(Outage::new(Trouble::Refuse));
+    client.confirm(&unknown).await.unwrap_err();
+    client.clone().order("CJ-1").await.unwrap_err();
+
+    let expected = [
+        (Operation::Token, "answered", true),
+        (Operation::Receipt, "not_found", true),
+        (Operation::Confirm, "unavailable", true),
+        (Operation::Order, "not_tried", false),
+    ];
+    assert_eq!(*told.lock().unwrap(), expected);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::outage::Operation;
+use crate::Operation;
 
 /// How many calls are remembered one by one. All are counted.
 const REMEMBERED: usize = 500;

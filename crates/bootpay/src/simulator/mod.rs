@@ -51,9 +51,10 @@ use tracing::{error, info};
 
 pub use calls::{Call, Calls};
 pub use ledger::Outcome;
-pub use outage::{Operation, Outage, Trouble};
+pub use outage::{Outage, Trouble};
 pub use webhook::{Delivery, Format, Mode};
 
+pub use crate::Operation;
 use crate::{ReceiptId, Status};
 use ledger::{Cancelled, Entry, Ledger, No, Opening, Wish};
 use outage::Ongoing;

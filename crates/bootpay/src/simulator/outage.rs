@@ -7,28 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// An operation of the provider's API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// `POST request/token`
-    Token,
-    /// `GET receipt/{receipt_id}`
-    Receipt,
-    /// `GET lookup/order/{order_id}`
-    Order,
-    /// `POST confirm`
-    Confirm,
-    /// `POST cancel`
-    Cancel,
-}
-
-impl Operation {
-    /// Whether it moves money.
-    pub fn moves_money(self) -> bool {
-        matches!(self, Self::Confirm | Self::Cancel)
-    }
-}
+use crate::Operation;
 
 /// What is wrong with the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
