@@ -126,7 +126,7 @@ async fn cancels_in_parts_up_to_the_price() {
 #[tokio::test]
 async fn a_repeated_cancel_has_one_effect() {
     let (provider, client) = provider_and_client().await;
-    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+    let id = provider.pay(Payment::new("CJ-1", 50_000).scripted("cancel-kind")).await.unwrap().receipt_id;
     let refund = cancel(&id, "refund-1", 10_000);
 
     let first = client.cancel(&refund).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_repeated_cancel_has_one_effect() {
 #[tokio::test]
 async fn many_at_once_with_one_cancel_id_have_one_effect() {
     let (provider, client) = provider_and_client().await;
-    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+    let id = provider.pay(Payment::new("CJ-1", 50_000).scripted("cancel-kind")).await.unwrap().receipt_id;
 
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
@@ -214,6 +214,28 @@ async fn wrong_credentials_are_told_so() {
         assert_eq!(error.code(), Some(code));
     }
     assert_eq!(provider.calls().count(Operation::Order), 0);
+}
+
+#[tokio::test]
+async fn a_client_key_and_its_secret_need_no_token() {
+    let mut settings = simulator::Config::new(ID, SecretString::from(KEY));
+    settings.client = Some(("client".to_owned(), SecretString::from("secret")));
+    let provider = Simulator::new(settings).unwrap().spawn().await.unwrap();
+    let with = |secret: &str| {
+        let credentials = Credentials::Client { key: "client".to_owned(), secret: SecretString::from(secret) };
+        Client::new(Config::with(provider.api_url(), credentials)).unwrap()
+    };
+    let id = provider.pay(Payment::new("CJ-1", 50_000)).await.unwrap().receipt_id;
+
+    let client = with("secret");
+    assert!(look_up(&client, &id).await.status.is_paid());
+    assert!(client.cancel(&cancel(&id, "refund-1", 50_000)).await.unwrap().is_fully_cancelled());
+
+    let refused = with("another").order("CJ-1").await.unwrap_err();
+    assert!(matches!(refused, Error::NotAuthorised { status: 401, .. }), "{refused:?}");
+    let calls = provider.calls();
+    assert_eq!(calls.count(Operation::Token), 0);
+    assert_eq!(calls.count(Operation::Order), 1, "the same secret again would be refused again");
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 //!
 //! It listens on 127.0.0.1 only: whoever reaches it can make payments of nothing.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bootpay::simulator::{Config, Simulator, serve};
+use bootpay::simulator::{Config, Simulator, scripts_table, serve};
 use clap::Parser;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -19,7 +19,8 @@ use tracing_subscriber::EnvFilter;
 /// Simulates the payment provider Bootpay for development and tests.
 ///
 /// It speaks Bootpay's REST API under /v2 (point BOOTPAY_API_URL of the services there), has knobs for tests under
-/// /simulator, and a page to approve or decline payments by hand at /.
+/// /simulator, and a page to approve or decline payments by hand at /. With --scripts it lists what can be written into
+/// a payment's name, and ends.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Settings {
@@ -42,10 +43,26 @@ struct Settings {
     /// The private key that belongs to it; also signs webhooks where that is asked for.
     #[arg(long, env = "BOOTPAY_PRIVATE_KEY", value_name = "KEY", hide_env_values = true)]
     private_key: SecretString,
+
+    /// The client key that the services may identify themselves with instead.
+    #[arg(long, env = "BOOTPAY_CLIENT_KEY", value_name = "KEY")]
+    client_key: Option<String>,
+
+    /// The secret that belongs to it.
+    #[arg(long, env = "BOOTPAY_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    secret_key: Option<SecretString>,
+
+    /// Answer a cancel_id that was used as the first time, instead of refusing it as the provider does.
+    #[arg(long)]
+    kind: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if std::env::args_os().any(|argument| argument == "--scripts") {
+        // For the documentation, which has no credentials to give.
+        return ExitCode::from(u8::from(std::io::stdout().write_all(scripts_table().as_bytes()).is_err()));
+    }
     let settings = Settings::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stdout().is_terminal();
@@ -67,6 +84,11 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
 
     let mut config = Config::new(settings.rest_application_id, settings.private_key);
+    config.is_kind = settings.kind;
+    config.client = match (settings.client_key, settings.secret_key) {
+        (None, None) => None,
+        (key, secret) => Some((key.unwrap_or_default(), secret.unwrap_or_default())),
+    };
     config.webhook_url = settings.webhook_url.filter(|url| !url.is_empty());
     config.state_file = settings.state.filter(|path| !path.as_os_str().is_empty());
     let simulator = Simulator::new(config)?;

@@ -1,13 +1,15 @@
 //! The simulator's receipts and the provider's rules for them: no HTTP, no clock.
 //!
-//! The rule worth knowing: a cancel takes effect once per `cancel_id`, and its repetition gets the first answer again.
+//! The rule worth knowing: a cancel takes effect once per `cancel_id`. Its repetition is refused, as the provider
+//! documents, or where the payment is kind gets the first answer again.
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::script::{Confirmation, Happening, Script, UnknownScript};
 use super::webhook::{Delivery, Format, Mode};
 use crate::{ReceiptId, Status};
 
@@ -28,6 +30,15 @@ pub(super) struct Entry {
     pub(super) webhook_format: Format,
     /// How the last attempt to deliver one ended.
     pub(super) last_delivery: Option<Delivery>,
+    /// What was written for it, as far as it isn't used up.
+    #[serde(default)]
+    pub(super) script: Script,
+    /// Whether a virtual account takes its money.
+    #[serde(default)]
+    is_account: bool,
+    /// Whether a repeated `cancel_id` gets the first answer again.
+    #[serde(default)]
+    is_kind: bool,
     cancels: Vec<Done>,
 }
 
@@ -42,12 +53,30 @@ struct Done {
 }
 
 impl Entry {
+    fn pay(&mut self, at: DateTime<Utc>) {
+        self.status = Status::Paid;
+        self.purchased_at = Some(at);
+    }
+
+    /// Follows more words, as far as they can still tell on it.
+    pub(super) fn follow(&mut self, words: &str) -> Result<(), UnknownScript> {
+        self.script.follow(words)?;
+        self.is_kind = self.script.is_kind.unwrap_or(self.is_kind);
+        Ok(())
+    }
+
     pub(super) fn remaining(&self) -> i64 {
         self.price - self.cancelled_price
     }
 
+    /// When money was given back, and how much.
+    pub(super) fn cancels(&self) -> impl Iterator<Item = (DateTime<Utc>, i64)> {
+        self.cancels.iter().map(|done| (done.at, done.price))
+    }
+
     /// The receipt as the provider's API shows it.
     pub(super) fn to_json(&self) -> Value {
+        let (method, symbol) = if self.is_account { ("가상계좌", "vbank") } else { ("카드", "card") };
         json!({
             "receipt_id": self.receipt_id,
             "order_id": self.order_id,
@@ -59,10 +88,10 @@ impl Entry {
             "company_name": "CloudJet",
             "sandbox": true,
             "pg": "나이스페이먼츠",
-            "method": "카드",
-            "method_symbol": "card",
-            "method_origin": "카드",
-            "method_origin_symbol": "card",
+            "method": method,
+            "method_symbol": symbol,
+            "method_origin": method,
+            "method_origin_symbol": symbol,
             "currency": "KRW",
             "requested_at": seoul(self.requested_at),
             "purchased_at": self.purchased_at.map(seoul),
@@ -84,6 +113,25 @@ pub enum Outcome {
     Decline,
     /// The buyer agreed, and the payment waits for `confirm`: status 2.
     Separate,
+    /// It broke off before the card company was asked: status −1.
+    Fail,
+    /// The buyer closed the window: status 0.
+    Abandon,
+    /// A virtual account was issued, which is to be paid into: status 5.
+    Account,
+}
+
+impl Outcome {
+    fn status(self) -> Status {
+        match self {
+            Self::Approve => Status::Paid,
+            Self::Decline => Status::ApprovalFailed,
+            Self::Separate => Status::AwaitingApproval,
+            Self::Fail => Status::Failed,
+            Self::Abandon => Status::Waiting,
+            Self::Account => Status::AccountIssued,
+        }
+    }
 }
 
 /// A payment that a buyer makes.
@@ -95,6 +143,8 @@ pub(super) struct Opening {
     pub(super) outcome: Outcome,
     pub(super) webhook: Mode,
     pub(super) webhook_format: Format,
+    pub(super) script: Script,
+    pub(super) is_kind: bool,
 }
 
 /// A cancel that somebody asks for.
@@ -103,6 +153,15 @@ pub(super) struct Wish<'a> {
     pub(super) cancel_id: Option<&'a str>,
     /// In won; all that is left if it isn't given.
     pub(super) price: Option<i64>,
+    /// Whether the buyer's bank account is known, to which money of a virtual account goes back.
+    pub(super) names_account: bool,
+}
+
+impl<'a> Wish<'a> {
+    /// A cancel in the provider's console, whose operator knows how.
+    pub(super) fn in_console(receipt_id: &'a str, price: Option<i64>) -> Self {
+        Self { receipt_id, cancel_id: None, price, names_account: true }
+    }
 }
 
 /// What became of a [`Wish`].
@@ -118,6 +177,9 @@ pub(super) struct Cancelled {
 pub(super) enum No {
     UnknownReceipt,
     NotWaitingForApproval,
+    Declined,
+    UsedBefore,
+    UnknownAccount,
     NothingLeft,
     MoreThanIsLeft,
     NotAnAmount,
@@ -157,11 +219,7 @@ impl Ledger {
     }
 
     pub(super) fn open(&mut self, opening: Opening, at: DateTime<Utc>) -> Entry {
-        let status = match opening.outcome {
-            Outcome::Approve => Status::Paid,
-            Outcome::Decline => Status::ApprovalFailed,
-            Outcome::Separate => Status::AwaitingApproval,
-        };
+        let status = opening.outcome.status();
         let entry = Entry {
             receipt_id: opening.receipt_id,
             order_id: opening.order_id,
@@ -175,6 +233,9 @@ impl Ledger {
             webhook: opening.webhook,
             webhook_format: opening.webhook_format,
             last_delivery: None,
+            script: opening.script,
+            is_account: opening.outcome == Outcome::Account,
+            is_kind: opening.is_kind,
             cancels: Vec::new(),
         };
         self.push(entry.clone());
@@ -186,9 +247,41 @@ impl Ledger {
         if entry.status != Status::AwaitingApproval {
             return Err(No::NotWaitingForApproval);
         }
-        entry.status = Status::Paid;
-        entry.purchased_at = Some(at);
+        match entry.script.confirmation {
+            Confirmation::Approved => {}
+            Confirmation::Declined => {
+                entry.status = Status::ApprovalFailed;
+                return Err(No::Declined);
+            }
+            Confirmation::OtherPrice => entry.price += 1000,
+            Confirmation::OtherOrder => entry.order_id.push_str("-OTHER"),
+        }
+        entry.pay(at);
         Ok(entry.clone())
+    }
+
+    /// Lets something happen by itself, if it still can.
+    pub(super) fn happen(&mut self, receipt_id: &str, event: Happening, at: DateTime<Utc>) -> Option<Entry> {
+        let entry = self.find_mut(receipt_id)?;
+        let price = match event {
+            Happening::Cancelled => None,
+            Happening::HalfCancelled => Some((entry.remaining() / 2).max(1)),
+            _ if entry.status != Status::AccountIssued => return None,
+            Happening::AccountPaid => {
+                entry.pay(at);
+                return Some(entry.clone());
+            }
+            Happening::AccountClosed => {
+                entry.status = Status::AccountCancelled;
+                return Some(entry.clone());
+            }
+        };
+        self.cancel(&Wish::in_console(receipt_id, price), at).ok().map(|done| done.entry)
+    }
+
+    /// Changes one payment by hand. `None` if there is none.
+    pub(super) fn change<T>(&mut self, receipt_id: &str, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        self.find_mut(receipt_id).map(change)
     }
 
     pub(super) fn cancel(&mut self, wish: &Wish<'_>, at: DateTime<Utc>) -> Result<Cancelled, No> {
@@ -198,6 +291,9 @@ impl Ledger {
             entry.cancels.iter().find(same)
         });
         if let Some(done) = before {
+            if !entry.is_kind {
+                return Err(No::UsedBefore);
+            }
             if wish.price.is_some_and(|price| price != done.price) {
                 return Err(No::OtherAmountBefore);
             }
@@ -210,8 +306,11 @@ impl Ledger {
             Status::Paid | Status::Cancelled if entry.remaining() == 0 => {
                 return Err(No::NothingLeft);
             }
-            Status::Paid | Status::Cancelled | Status::AwaitingApproval => {}
+            Status::Paid | Status::Cancelled | Status::CancelFailed | Status::AwaitingApproval => {}
             _ => return Err(No::NotPaid),
+        }
+        if entry.is_account && !wish.names_account {
+            return Err(No::UnknownAccount);
         }
         if price <= 0 {
             return Err(No::NotAnAmount);
@@ -255,13 +354,13 @@ impl Ledger {
 
 /// The provider writes its instants in Korean time.
 fn seoul(at: DateTime<Utc>) -> String {
-    FixedOffset::east_opt(9 * 3600).map_or_else(
-        || at.to_rfc3339(),
-        |zone| {
-            let at = at.with_timezone(&zone);
-            at.to_rfc3339_opts(chrono::SecondsFormat::Secs, false)
-        },
-    )
+    in_seoul(at).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+/// An instant by Seoul's clock, which is never moved.
+pub(super) fn in_seoul(at: DateTime<Utc>) -> DateTime<FixedOffset> {
+    const AHEAD: i32 = 9 * 3600;
+    FixedOffset::east_opt(AHEAD).map_or_else(|| at.fixed_offset(), |zone| at.with_timezone(&zone))
 }
 
 pub(super) fn locale(status: Status) -> &'static str {
@@ -269,8 +368,17 @@ pub(super) fn locale(status: Status) -> &'static str {
         Status::Waiting => "결제대기",
         Status::Paid => "결제완료",
         Status::AwaitingApproval => "결제승인대기",
+        Status::Approving => "결제승인중",
+        Status::AccountIssued => "가상계좌 발급",
+        Status::BillingKeyIssued => "빌링키 발급",
+        Status::IdentityChecked => "본인인증 완료",
         Status::Cancelled => "결제취소",
+        Status::Failed => "결제실패",
         Status::ApprovalFailed => "결제승인실패",
-        _ => "기타",
+        Status::AccountCancelled => "가상계좌 취소",
+        Status::BillingKeyCancelled => "빌링키 취소",
+        Status::CancelFailed => "결제취소실패",
+        Status::Cancelling => "결제취소중",
+        Status::Other(_) => "기타",
     }
 }

@@ -15,8 +15,11 @@
 //! # }
 //! ```
 //!
-//! The trap is to build on its kindness: it answers a repeated `cancel_id` with the first result, while the provider's
-//! own documentation says that it refuses one.
+//! A [script](script) written into a payment's name says how it goes: `[decline]`, `[cancel-lost]`, `[account:5]`.
+//!
+//! A `cancel_id` that was used is refused, as the provider documents. It can be made [kind](Config::is_kind) and answer
+//! with the first result, as the provider may; the trap is to build on that. And what is to happen later is remembered
+//! in memory only: a restart forgets it.
 
 mod calls;
 mod chance;
@@ -25,7 +28,10 @@ mod ledger;
 mod outage;
 mod page;
 mod provider;
+mod script;
 mod store;
+mod telling;
+mod totals;
 mod webhook;
 
 use std::collections::HashMap;
@@ -46,18 +52,21 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info};
 
 pub use calls::{Call, Calls};
 pub use ledger::Outcome;
 pub use outage::{Outage, Trouble};
+pub use script::{UnknownScript, table as scripts_table};
+pub use totals::Day;
 pub use webhook::{Delivery, Format, Mode};
 
 pub use crate::Operation;
 use crate::{ReceiptId, Status};
 use ledger::{Cancelled, Entry, Ledger, No, Opening, Wish};
-use outage::Ongoing;
+use outage::{Fate, Ongoing};
+use script::Script;
 use webhook::Event;
 
 /// The longest that an unanswered call is kept open.
@@ -70,6 +79,11 @@ pub struct Config {
     pub rest_application_id: String,
     /// The private key that callers must know, and that signs webhooks.
     pub private_key: SecretString,
+    /// The key and the secret that callers may know instead.
+    pub client: Option<(String, SecretString)>,
+    /// Whether a `cancel_id` that was used gets the first answer again instead of a refusal, unless a payment's script
+    /// says otherwise.
+    pub is_kind: bool,
     /// Where webhooks go; nowhere if not given.
     pub webhook_url: Option<String>,
     /// Where receipts are kept; only in memory if not given.
@@ -82,11 +96,13 @@ pub struct Config {
 
 impl Config {
     /// Settings with tokens that live half an hour, webhooks that are repeated after 1, 3, 10, 30 and 60 seconds,
-    /// nowhere to send them, and no file.
+    /// nowhere to send them, and no file; not kind, and with the older pair of credentials only.
     pub fn new(rest_application_id: impl Into<String>, private_key: SecretString) -> Self {
         Self {
             rest_application_id: rest_application_id.into(),
             private_key,
+            client: None,
+            is_kind: false,
             webhook_url: None,
             state_file: None,
             token_lifetime: Duration::from_mins(30),
@@ -98,8 +114,10 @@ impl Config {
 /// Why a simulator can't start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// One of the two credentials is empty.
-    #[error("the simulator needs a REST application id and a private key")]
+    /// A half of a pair of credentials is empty.
+    #[error(
+        "the simulator needs a REST application id and a private key, and of a client key and its secret both or none"
+    )]
     NoCredentials,
     /// The file with the receipts is there but can't be used. Deleting it starts over.
     #[error("can't use the receipts in {}", path.display())]
@@ -116,7 +134,7 @@ pub enum StartError {
 }
 
 /// Why a payment can't be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PaymentError {
     /// There is no order id, or one of more than 255 bytes.
     #[error("order_id must have 1 to 255 bytes")]
@@ -124,6 +142,9 @@ pub enum PaymentError {
     /// The price is not positive.
     #[error("price must be a positive number of won")]
     BadPrice,
+    /// Its script isn't one.
+    #[error(transparent)]
+    UnknownScript(#[from] UnknownScript),
 }
 
 /// A payment that a buyer makes, or tries to make.
@@ -134,10 +155,16 @@ pub struct Payment {
     pub order_id: String,
     /// The amount in won.
     pub price: i64,
-    /// What is bought.
+    /// What is bought. A [script](self::script) in brackets is followed.
     #[serde(default)]
     pub order_name: Option<String>,
-    /// How it ends.
+    /// Who pays. A script in brackets is followed here, too.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Scripts to follow, separated by blanks. They go before those in names.
+    #[serde(default)]
+    pub script: String,
+    /// How it ends, unless a script says it.
     #[serde(default)]
     pub outcome: Outcome,
     /// Whether and how webhooks are sent for it, now and when it is confirmed or cancelled.
@@ -155,10 +182,18 @@ impl Payment {
             order_id: order_id.into(),
             price,
             order_name: None,
+            username: None,
+            script: String::new(),
             outcome: Outcome::default(),
             webhook: Mode::default(),
             webhook_format: Format::default(),
         }
+    }
+
+    /// The same payment, which follows these scripts as well.
+    #[must_use]
+    pub fn scripted(self, script: impl Into<String>) -> Self {
+        Self { script: script.into(), ..self }
     }
 }
 
@@ -169,6 +204,8 @@ pub struct Paid {
     pub receipt_id: ReceiptId,
     /// Where it stands.
     pub status: Status,
+    /// The scripts that it follows.
+    pub script: String,
     /// How the first attempt to deliver its webhook ended. More follow in the background if it failed.
     pub webhook: Delivery,
 }
@@ -193,6 +230,8 @@ struct State {
     tokens: HashMap<String, Instant>,
     calls: Calls,
     webhook_url: Option<String>,
+    /// First webhooks that wait to be overtaken; `None` once one was.
+    kept_back: HashMap<ReceiptId, Option<Event>>,
 }
 
 impl fmt::Debug for Simulator {
@@ -204,7 +243,9 @@ impl fmt::Debug for Simulator {
 impl Simulator {
     /// A simulator with the receipts of its state file, if it has one. It serves nothing yet.
     pub fn new(config: Config) -> Result<Self, StartError> {
-        if config.rest_application_id.is_empty() || config.private_key.expose_secret().is_empty() {
+        let is_empty = |(id, secret): (&String, &SecretString)| id.is_empty() || secret.expose_secret().is_empty();
+        let client = config.client.as_ref().map(|(key, secret)| (key, secret));
+        if is_empty((&config.rest_application_id, &config.private_key)) || client.is_some_and(is_empty) {
             return Err(StartError::NoCredentials);
         }
         let ledger = match &config.state_file {
@@ -242,32 +283,52 @@ impl Simulator {
         if payment.price <= 0 {
             return Err(PaymentError::BadPrice);
         }
+        let mut script = Script::default();
+        for name in [&payment.username, &payment.order_name].into_iter().flatten() {
+            script.follow_name(name);
+        }
+        script.follow(&payment.script)?;
         let opening = Opening {
             receipt_id: ReceiptId::parse(chance::hex::<12>()).map_err(|_| PaymentError::BadOrderId)?,
             order_name: payment.order_name.unwrap_or_default(),
             order_id: payment.order_id,
             price: payment.price,
-            outcome: payment.outcome,
-            webhook: payment.webhook,
-            webhook_format: payment.webhook_format,
+            outcome: script.outcome.unwrap_or(payment.outcome),
+            webhook: script.telling.mode.unwrap_or(payment.webhook),
+            webhook_format: script.telling.format.unwrap_or(payment.webhook_format),
+            is_kind: script.is_kind.unwrap_or(self.shared.config.is_kind),
+            script,
         };
         let entry = self.change(|ledger| ledger.open(opening, chance::now()));
-        info!(receipt = %entry.receipt_id, order = entry.order_id, price = entry.price, status = %entry.status, "payment");
-        let webhook = if entry.status == Status::AwaitingApproval {
-            // The provider has nothing to tell until it is confirmed.
-            Delivery::default()
-        } else {
-            self.tell(&entry).await
+        let script = entry.script.words();
+        info!(receipt = %entry.receipt_id, order = entry.order_id, price = entry.price, status = %entry.status, script, "payment");
+        let webhook = match entry.status {
+            // The provider has nothing to tell until it is confirmed, or of a window that was closed.
+            Status::AwaitingApproval | Status::Waiting => Delivery::default(),
+            _ => self.tell(&entry).await,
         };
-        Ok(Paid { receipt_id: entry.receipt_id, status: entry.status, webhook })
+        self.begin_sequels(&entry);
+        Ok(Paid { receipt_id: entry.receipt_id, status: entry.status, script, webhook })
     }
 
     /// Cancels `price` won of a payment in the provider's console, or all that is left. Nobody is told.
     ///
     /// False if the provider's rules forbid it.
     pub fn cancel_in_console(&self, receipt_id: &ReceiptId, price: Option<i64>) -> bool {
-        let wish = Wish { receipt_id: receipt_id.as_str(), cancel_id: None, price };
-        self.cancel(&wish).is_ok()
+        self.cancel(&Wish::in_console(receipt_id.as_str(), price)).is_ok()
+    }
+
+    /// Lets a payment that was made follow scripts from now on: those of calls about it, and of a repeated cancel.
+    /// False if there is no such payment.
+    pub fn script(&self, receipt_id: &ReceiptId, script: &str) -> Result<bool, UnknownScript> {
+        Script::default().follow(script)?;
+        let followed = self.change(|ledger| ledger.change(receipt_id.as_str(), |entry| entry.follow(script)));
+        followed.map_or(Ok(false), |followed| followed.map(|()| true))
+    }
+
+    /// Gives a payment any status, whether or not it makes sense, and tells nobody. False if there is no such payment.
+    pub fn set_status(&self, receipt_id: &ReceiptId, status: Status) -> bool {
+        self.change(|ledger| ledger.change(receipt_id.as_str(), |entry| entry.status = status)).is_some()
     }
 
     /// Sends the webhook of a payment as it is now, in the form it was made with. `None` if there is no such payment.
@@ -300,6 +361,11 @@ impl Simulator {
     pub fn receipts(&self) -> Vec<Value> {
         let state = self.state();
         state.ledger.entries().iter().map(Entry::to_json).collect()
+    }
+
+    /// What was charged and given back, day by day, oldest first.
+    pub fn totals(&self) -> Vec<Day> {
+        totals::by_day(self.state().ledger.entries())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -347,8 +413,27 @@ impl Simulator {
         expires_at.is_some_and(|end| end > Instant::now())
     }
 
-    fn trouble(&self, operation: Operation) -> Trouble {
-        self.shared.outage.borrow().trouble(operation)
+    fn accepts_client(&self, key: &str, secret: &str) -> bool {
+        let known = self.shared.config.client.as_ref();
+        known.is_some_and(|(known, its_secret)| known == key && its_secret.expose_secret() == secret)
+    }
+
+    /// What the outage does to a call of `operation` now.
+    fn fate(&self, operation: Operation) -> Fate {
+        self.shared.outage.borrow().fate(operation)
+    }
+
+    /// What the script of a payment does to the next call of `operation` about it.
+    fn scripted_fate(&self, operation: Operation, receipt_id: &str) -> Fate {
+        let next = |entry: &mut Entry| entry.script.next_fate(operation);
+        self.change(|ledger| ledger.change(receipt_id, next)).flatten().unwrap_or_default()
+    }
+
+    /// The longest that any payment of an order lets its look-up wait.
+    fn scripted_fate_of_order(&self, order_id: &str) -> Fate {
+        let ids: Vec<_> = self.state().ledger.of_order(order_id).iter().map(|entry| entry.receipt_id.clone()).collect();
+        let fates = ids.iter().map(|id| self.scripted_fate(Operation::Order, id.as_str()));
+        fates.max_by_key(|fate| fate.pause).unwrap_or_default()
     }
 
     /// Waits until `operation` is out of trouble, though not for ever.
@@ -357,7 +442,7 @@ impl Simulator {
         let over = async {
             loop {
                 let ongoing = outage.borrow_and_update().clone();
-                if ongoing.trouble(operation) == Trouble::None {
+                if ongoing.fate(operation).trouble == Trouble::None {
                     return;
                 }
                 let far = Instant::now() + PATIENCE;
@@ -369,47 +454,6 @@ impl Simulator {
         };
         // Either way it is over for this caller.
         let _ = timeout(PATIENCE, over).await;
-    }
-
-    /// Sends the webhook of `entry` the way its payment asked for.
-    async fn tell(&self, entry: &Entry) -> Delivery {
-        self.tell_as(entry, entry.webhook, entry.webhook_format).await
-    }
-
-    /// Sends a webhook, answers with how the first attempt ended, and repeats it in the background if it has to.
-    async fn tell_as(&self, entry: &Entry, mode: Mode, format: Format) -> Delivery {
-        let key = &self.shared.config.private_key;
-        let Some(event) = Event::new(entry, mode, format, key) else {
-            return Delivery::default();
-        };
-        let Some(url) = self.state().webhook_url.clone() else {
-            return Delivery::default();
-        };
-        let (simulator, receipt_id) = (self.clone(), entry.receipt_id.clone());
-        // In a task of its own: should the buyer's browser give up waiting, the webhook still arrives.
-        let first = tokio::spawn(async move {
-            let delivery = simulator.attempt(&event, &url, &receipt_id).await;
-            if !delivery.delivered {
-                tokio::spawn(async move { simulator.repeat(event, url, receipt_id).await });
-            }
-            delivery
-        });
-        first.await.unwrap_or_default()
-    }
-
-    async fn attempt(&self, event: &Event, url: &str, receipt_id: &ReceiptId) -> Delivery {
-        let delivery = event.send(&self.shared.http, url).await;
-        self.change(|ledger| ledger.delivered(receipt_id, delivery));
-        delivery
-    }
-
-    async fn repeat(&self, event: Event, url: String, receipt_id: ReceiptId) {
-        for pause in &self.shared.config.webhook_pauses {
-            sleep(*pause).await;
-            if self.attempt(&event, &url, &receipt_id).await.delivered {
-                return;
-            }
-        }
     }
 }
 

@@ -22,6 +22,20 @@ pub enum Trouble {
     Hang,
     /// It does what it was asked and doesn't answer.
     LoseAnswer,
+    /// It does what it was asked and answers late.
+    Slow,
+    /// It does what it was asked and answers that it doesn't know whether it did. Look-ups just answer.
+    Undecided,
+    /// It refuses (400) and does nothing.
+    Deny,
+}
+
+/// What befalls one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fate {
+    pub(super) trouble: Trouble,
+    /// How late a slow answer is.
+    pub(super) pause: Duration,
 }
 
 /// Trouble with some operations for some time.
@@ -36,6 +50,9 @@ pub struct Outage {
     /// With which operations. If not given: with all, or for [`Trouble::LoseAnswer`] with those that move money.
     #[serde(default)]
     pub only: Option<Vec<Operation>>,
+    /// How late answers are in [`Trouble::Slow`], in seconds; 3 if not given.
+    #[serde(default)]
+    pub seconds: Option<u64>,
 }
 
 impl Outage {
@@ -65,10 +82,14 @@ impl Ongoing {
         Self { outage, ends_at }
     }
 
-    /// What is wrong with `operation` now.
-    pub(super) fn trouble(&self, operation: Operation) -> Trouble {
+    /// What befalls a call of `operation` now.
+    pub(super) fn fate(&self, operation: Operation) -> Fate {
         let is_over = self.ends_at.is_some_and(|end| end <= Instant::now());
-        if is_over || !self.outage.concerns(operation) { Trouble::None } else { self.outage.mode }
+        if is_over || !self.outage.concerns(operation) {
+            return Fate::default();
+        }
+        let pause = Duration::from_secs(self.outage.seconds.unwrap_or(3));
+        Fate { trouble: self.outage.mode, pause }
     }
 
     /// When it ends by itself.

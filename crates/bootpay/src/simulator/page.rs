@@ -1,4 +1,5 @@
-//! The page for people: pay or decline by hand, see the receipts, cancel one as if in the provider's console.
+//! The page for people: pay or decline by hand, choose a script, see the receipts, cancel one as if in the provider's
+//! console.
 //!
 //! One page, plain forms, nothing from elsewhere. Everything that was typed in is escaped on its way out.
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use super::ledger::{Entry, Wish, locale};
 use super::provider::Refusal;
+use super::script::{Stage, WORDS};
 use super::{Delivery, Mode, Payment, Simulator};
 use crate::Status;
 
@@ -70,7 +72,7 @@ async fn pay(State(simulator): State<Simulator>, form: Result<Form<Payment>, For
 }
 
 async fn cancel(State(simulator): State<Simulator>, Path(receipt_id): Path<String>) -> Result<Redirect, Refusal> {
-    let done = simulator.cancel(&Wish { receipt_id: &receipt_id, cancel_id: None, price: None })?;
+    let done = simulator.cancel(&Wish::in_console(&receipt_id, None))?;
     Ok(Redirect::to(&format!("/?done={}", done.entry.receipt_id)))
 }
 
@@ -115,7 +117,7 @@ fn row(entry: &Entry) -> String {
          <td><span class=\"{class}\">{} · {}</span>{}</td><td>{}</td><td>{}</td></tr>",
         escape(entry.receipt_id.as_str()),
         escape(&entry.order_id),
-        escape(&entry.order_name),
+        name(entry),
         won(entry.price),
         entry.status,
         locale(entry.status),
@@ -135,6 +137,12 @@ fn row(entry: &Entry) -> String {
         },
     );
     row
+}
+
+/// What was bought, and the script below it.
+fn name(entry: &Entry) -> String {
+    let (name, script) = (escape(&entry.order_name), escape(&entry.script.words()));
+    if script.is_empty() { name } else { format!("{name}<br><small><code>{script}</code></small>") }
 }
 
 fn webhook(entry: &Entry) -> String {
@@ -166,6 +174,7 @@ fn form(shown: &Shown) -> String {
 <label>Name · 상품명<input name="order_name" autocomplete="off" value="{}"></label>
 <label>Webhook · 웹훅<select name="webhook"><option value="unsigned">unsigned</option><option value="signed">signed</option><option value="none">none</option></select></label>
 <label>Format<select name="webhook_format"><option value="json">JSON</option><option value="form">form</option></select></label>
+<label>Script · 시나리오<select name="script"><option value="">–</option>{}</select></label>
 <div class="buttons"><button name="outcome" value="approve">Approve · 승인</button>
 <button name="outcome" value="decline" class="danger">Decline · 거절</button>
 <button name="outcome" value="separate" class="quiet">Hold for confirm · 승인대기</button></div>
@@ -173,7 +182,23 @@ fn form(shown: &Shown) -> String {
         escape(&shown.order_id),
         escape(&shown.price),
         escape(&shown.order_name),
+        scripts(),
     )
+}
+
+/// The scripts to choose from, by the stage at which they tell.
+fn scripts() -> String {
+    let mut options = String::new();
+    for stage in Stage::ALL {
+        // Writing to a string can't fail.
+        let _ = write!(options, "<optgroup label=\"{}\">", stage.title());
+        for word in WORDS.iter().filter(|word| word.stage == stage) {
+            let example = word.example();
+            let _ = write!(options, "<option value=\"{example}\">{example} · {}</option>", word.korean);
+        }
+        options.push_str("</optgroup>");
+    }
+    options
 }
 
 /// ₩1,234,567

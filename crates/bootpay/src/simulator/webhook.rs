@@ -11,7 +11,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::ledger::Entry;
-use crate::{Status, signature};
+use crate::{ReceiptId, Status, signature};
 
 /// Whether webhooks are sent, and with a signature or without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,19 +49,22 @@ pub struct Delivery {
 /// One webhook, ready to be sent as often as it takes.
 #[derive(Clone)]
 pub(super) struct Event {
+    /// The payment it tells of.
+    pub(super) receipt_id: ReceiptId,
+    url: String,
     body: String,
     content_type: &'static str,
     signature: Option<String>,
 }
 
 impl Event {
-    /// The event that tells of `entry` as it is now; `None` if none is wanted.
-    pub(super) fn new(entry: &Entry, mode: Mode, format: Format, key: &SecretString) -> Option<Self> {
+    /// The event that tells `url` of `entry` as it is now; `None` if none is wanted.
+    pub(super) fn new(entry: &Entry, mode: Mode, format: Format, key: &SecretString, url: String) -> Option<Self> {
         if mode == Mode::None {
             return None;
         }
         let mut fields = entry.to_json();
-        if let Some(kind) = kind(entry) {
+        if let Some(kind) = kind(entry).filter(|_| !entry.script.telling.is_untyped) {
             fields["webhook_type"] = kind.into();
         }
         let (body, content_type) = match format {
@@ -72,11 +75,12 @@ impl Event {
             Mode::Signed => signature::sign(key, body.as_bytes()),
             Mode::Unsigned | Mode::None => None,
         };
-        Some(Self { body, content_type, signature })
+        Some(Self { receipt_id: entry.receipt_id.clone(), url, body, content_type, signature })
     }
 
     /// One attempt.
-    pub(super) async fn send(&self, http: &reqwest::Client, url: &str) -> Delivery {
+    pub(super) async fn send(&self, http: &reqwest::Client) -> Delivery {
+        let url = &self.url;
         let mut request = http.post(url).header(header::CONTENT_TYPE, self.content_type).body(self.body.clone());
         if let Some(signature) = &self.signature {
             request = request.header("Bootpay-Signature", signature);
@@ -103,10 +107,11 @@ pub(super) fn http_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().redirect(redirect::Policy::none()).timeout(Duration::from_secs(15)).build()
 }
 
-/// The provider documents types for what succeeded; of a decline only the status tells.
+/// The provider documents types for what went well; of a decline only the status tells.
 fn kind(entry: &Entry) -> Option<&'static str> {
     match entry.status {
         Status::Paid => Some("PAYMENT_COMPLETED"),
+        Status::AccountIssued => Some("PAYMENT_VIRTUAL_ACCOUNT_ISSUED"),
         Status::Cancelled if entry.remaining() == 0 => Some("PAYMENT_CANCELLED"),
         Status::Cancelled => Some("PAYMENT_PARTIAL_CANCELLED"),
         _ => None,

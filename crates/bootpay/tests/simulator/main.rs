@@ -2,20 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic as tests may")]
 
+mod scripts;
+mod shop;
+
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use bootpay::signature;
+use axum::http::StatusCode;
 use bootpay::simulator::{Config, Payment, Running, Simulator, StartError};
+use bootpay::{Status, signature};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+
+use shop::{Shop, get, get_json, http, post_json, url};
 
 fn config() -> Config {
     let mut config = Config::new("rest-application", SecretString::from("private-key"));
@@ -25,73 +24,6 @@ fn config() -> Config {
 
 async fn provider() -> Running {
     Simulator::new(config()).unwrap().spawn().await.unwrap()
-}
-
-fn url(provider: &Running, path: &str) -> String {
-    format!("http://{}{path}", provider.address())
-}
-
-fn http() -> reqwest::Client {
-    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    http.build().unwrap()
-}
-
-async fn post_json(provider: &Running, path: &str, body: Value) -> (StatusCode, Value) {
-    let response = http().post(url(provider, path)).json(&body).send().await.unwrap();
-    (response.status(), response.json().await.unwrap())
-}
-
-async fn get(provider: &Running, path: &str) -> String {
-    let response = http().get(url(provider, path)).send().await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    response.text().await.unwrap()
-}
-
-async fn get_json(provider: &Running, path: &str) -> Value {
-    serde_json::from_str(&get(provider, path).await).unwrap()
-}
-
-/// Takes webhooks, and answers 500 to the first few.
-#[derive(Clone, Default)]
-struct Shop {
-    taken: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-    failures: usize,
-}
-
-impl Shop {
-    /// A shop that listens, and that `provider` tells of its payments.
-    async fn of(provider: &Running, failures: usize) -> Self {
-        let shop = Self { failures, ..Self::default() };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        provider.set_webhook_url(Some(format!("http://{}/", listener.local_addr().unwrap())));
-        let taker = shop.clone();
-        let take = async move |headers: HeaderMap, body: Bytes| taker.take(headers, body);
-        let router = Router::new().route("/", post(take));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        shop
-    }
-
-    fn take(&self, headers: HeaderMap, body: Bytes) -> Response {
-        let mut taken = self.taken.lock().unwrap();
-        taken.push((headers, body));
-        if taken.len() <= self.failures {
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        } else {
-            Json(json!({"success": true})).into_response()
-        }
-    }
-
-    /// The webhooks, once there are so many.
-    async fn taken(&self, count: usize) -> Vec<(HeaderMap, Bytes)> {
-        for _ in 0..200 {
-            let taken = self.taken.lock().unwrap().clone();
-            if taken.len() >= count {
-                return taken;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{} webhooks, not {count}", self.taken.lock().unwrap().len());
-    }
 }
 
 #[tokio::test]
@@ -236,6 +168,78 @@ async fn the_api_wants_a_token() {
 }
 
 #[tokio::test]
+async fn the_api_takes_a_client_key_with_its_secret_too() {
+    let client = Some(("client".to_owned(), SecretString::from("its secret")));
+    let provider = Simulator::new(Config { client, ..config() }).unwrap().spawn().await.unwrap();
+    let order = url(&provider, "/v2/lookup/order/1");
+    for (key, secret, expected) in [
+        ("client", "its secret", StatusCode::OK),
+        ("client", "another", StatusCode::UNAUTHORIZED),
+        ("another", "its secret", StatusCode::UNAUTHORIZED),
+    ] {
+        let answer = http().get(&order).basic_auth(key, Some(secret)).send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{key} {secret}");
+    }
+
+    let half = Some((String::new(), SecretString::from("its secret")));
+    assert!(matches!(Simulator::new(Config { client: half, ..config() }), Err(StartError::NoCredentials)));
+}
+
+#[tokio::test]
+async fn a_payment_can_be_scripted_after_it_was_made() {
+    let provider = provider().await;
+    let id = provider.pay(Payment::new("CJ-1", 1000)).await.unwrap().receipt_id;
+    let path = format!("/simulator/receipts/{id}/script");
+
+    let (_, followed) = post_json(&provider, &path, json!({"script": "cancel-never slow:1"})).await;
+    assert_eq!(followed, json!({"script": "cancel-never slow:1"}));
+
+    let (status, _) = post_json(&provider, &path, json!({"script": "cancel-sometimes"})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, _) = post_json(&provider, "/simulator/receipts/none/script", json!({"script": ""})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_payment_can_be_given_any_status() {
+    let provider = provider().await;
+    let id = provider.pay(Payment::new("CJ-1", 1000)).await.unwrap().receipt_id;
+    let path = format!("/simulator/receipts/{id}/status");
+
+    for code in [0, 1, 2, 3, 5, 11, 12, 20, -1, -2, -3, -11, -20, -30, 77] {
+        let (_, receipt) = post_json(&provider, &path, json!({"status": code})).await;
+        assert_eq!(receipt["status"], code);
+        assert_ne!(receipt["status_locale"], "", "{code}");
+    }
+    assert!(!provider.set_status(&"none".parse().unwrap(), Status::Paid));
+}
+
+#[tokio::test]
+async fn totals_are_what_was_charged_less_what_was_given_back() {
+    let provider = provider().await;
+    for (price, script) in [(1000, ""), (2000, ""), (4000, "separate"), (8000, "decline"), (16_000, "account-unpaid")] {
+        provider.pay(Payment::new("CJ-1", price).scripted(script)).await.unwrap();
+    }
+    let receipts = get_json(&provider, "/simulator/receipts").await;
+    let cancel = async |n: usize, body: Value| {
+        let path = format!("/simulator/receipts/{}/cancel", receipts[n]["receipt_id"].as_str().unwrap());
+        assert_eq!(post_json(&provider, &path, body).await.0, StatusCode::OK);
+    };
+    cancel(0, json!({"price": 300})).await;
+    cancel(0, json!({})).await;
+    cancel(1, json!({"price": 500})).await;
+    // Never charged, so nothing comes back.
+    cancel(2, json!({})).await;
+
+    let totals = get_json(&provider, "/simulator/totals").await;
+    let sum = |name: &str| totals.as_array().unwrap().iter().map(|day| day[name].as_i64().unwrap()).sum::<i64>();
+
+    // Of one day, or of two around midnight.
+    assert_eq!((sum("payments"), sum("charged")), (2, 3000));
+    assert_eq!((sum("cancels"), sum("cancelled"), sum("net")), (3, 1500, 1500));
+}
+
+#[tokio::test]
 async fn an_outage_is_set_by_http() {
     let provider = provider().await;
     let token = json!({"application_id": "rest-application", "private_key": "private-key"});
@@ -257,9 +261,9 @@ async fn the_page_pays_and_escapes() {
     let page = get(&provider, "/pay?order_id=CJ-1&price=50000&order_name=%22%3E%3Cscript%3E").await;
     assert!(page.contains(r#"value="CJ-1""#) && page.contains(r#"value="50000""#));
     assert!(page.contains("&quot;&gt;&lt;script&gt;") && !page.contains("<script>"));
+    assert!(page.contains(r#"<option value="cancel-lost:1">"#));
 
-    let form =
-        "order_id=%3Cb%3E&price=50000&order_name=%7B%7Bform%7D%7D&outcome=approve&webhook=none&webhook_format=json";
+    let form = "order_id=%3Cb%3E&price=50000&order_name=%7B%7Bform%7D%7D&outcome=approve&webhook=none&webhook_format=json&script=cancel-lost%3A1";
     let send = |body: &'static str| {
         let request = http().post(url(&provider, "/pay")).body(body);
         request.header("content-type", "application/x-www-form-urlencoded").send()
@@ -270,7 +274,7 @@ async fn the_page_pays_and_escapes() {
 
     let page = get(&provider, &next).await;
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"));
-    assert!(page.contains("₩50,000") && page.contains("결제완료"));
+    assert!(page.contains("₩50,000") && page.contains("결제완료") && page.contains("<code>cancel-lost:1</code>"));
     assert_eq!(page.matches("<form method=\"post\" action=\"/pay\"").count(), 1);
 
     let id = provider.receipts()[0]["receipt_id"].as_str().unwrap().to_owned();
