@@ -2,7 +2,7 @@
 //!
 //! Services flatten [`OrderSettings`] into their own, so that the same names mean the same everywhere.
 
-use bootpay::{Client, Config, ConfigError};
+use bootpay::{Client, Config, ConfigError, Credentials};
 use chrono::TimeDelta;
 use clap::Args;
 use common::cache::Cache;
@@ -13,6 +13,7 @@ use common::service::StartError;
 use secrecy::SecretString;
 use sqlx::MySqlPool;
 
+use crate::provider::measured;
 use crate::{Orders, Terms};
 
 /// What an order desk needs to be told.
@@ -34,7 +35,7 @@ impl OrderSettings {
             cache: cache.clone(),
             clock: clock.clone(),
             chance: Chance::system(),
-            provider: self.provider.client()?,
+            provider: measured(self.provider.client()?, metrics)?,
             terms: self.terms.terms(),
             metrics: crate::Metrics::new(metrics)?,
         })
@@ -53,7 +54,19 @@ pub struct ProviderSettings {
         value_name = "URL"
     )]
     pub api_url: String,
-    /// Id of our server at the payment provider; not what browsers get. Unset: payments can't be looked up.
+    /// Key of our server at the payment provider, sent with every call. Goes before the older pair below.
+    #[arg(id = "bootpay-client-key", long = "bootpay-client-key", env = "BOOTPAY_CLIENT_KEY", value_name = "KEY")]
+    pub client_key: Option<String>,
+    /// The secret that belongs to that key.
+    #[arg(
+        id = "bootpay-secret-key",
+        long = "bootpay-secret-key",
+        env = "BOOTPAY_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub secret_key: Option<SecretString>,
+    /// The older id of our server at the payment provider; not what browsers get. Neither set: payments can't be looked up.
     #[arg(
         id = "bootpay-rest-application-id",
         long = "bootpay-rest-application-id",
@@ -75,21 +88,43 @@ pub struct ProviderSettings {
 /// Why the provider's settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderSettingsError {
-    /// One of the two without the other.
-    #[error("BOOTPAY_REST_APPLICATION_ID is set and BOOTPAY_PRIVATE_KEY is not: set both, or unset the first")]
-    HalfAPair,
-    /// Both are there, and still no client can be made of them.
-    #[error("BOOTPAY_API_URL, BOOTPAY_REST_APPLICATION_ID or BOOTPAY_PRIVATE_KEY can't be used")]
+    /// One of two that belong together, without the other.
+    #[error("{set} is set and {unset} is not: set both, or unset the first")]
+    HalfAPair {
+        /// The variable that is set.
+        set: &'static str,
+        /// The one it needs.
+        unset: &'static str,
+    },
+    /// All are there, and still no client can be made of them.
+    #[error(
+        "BOOTPAY_API_URL or the credentials (BOOTPAY_CLIENT_KEY and BOOTPAY_SECRET_KEY, or BOOTPAY_REST_APPLICATION_ID and BOOTPAY_PRIVATE_KEY) can't be used"
+    )]
     Unusable(#[from] ConfigError),
 }
 
 impl ProviderSettings {
     /// A client of the provider; `None` where its REST API isn't configured.
     pub fn client(&self) -> Result<Option<Client>, ProviderSettingsError> {
-        match (&self.rest_application_id, &self.private_key) {
-            (None, _) => Ok(None),
-            (Some(_), None) => Err(ProviderSettingsError::HalfAPair),
-            (Some(id), Some(key)) => Ok(Some(Client::new(Config::new(&self.api_url, id, key.clone()))?)),
+        let Some(credentials) = self.credentials()? else { return Ok(None) };
+        Ok(Some(Client::new(Config::with(&self.api_url, credentials))?))
+    }
+
+    /// The newer pair if it is there, else the older: who moves from one to the other sets the new and can go back by
+    /// unsetting it, while the private key stays where it is because it verifies webhooks. Half a pair of either kind
+    /// is a mistake, also beside a whole one.
+    fn credentials(&self) -> Result<Option<Credentials>, ProviderSettingsError> {
+        let half = |set, unset| Err(ProviderSettingsError::HalfAPair { set, unset });
+        let older = match (self.rest_application_id.clone(), self.private_key.clone()) {
+            (Some(id), Some(private_key)) => Some(Credentials::Application { id, private_key }),
+            (Some(_), None) => return half("BOOTPAY_REST_APPLICATION_ID", "BOOTPAY_PRIVATE_KEY"),
+            (None, _) => None,
+        };
+        match (self.client_key.clone(), self.secret_key.clone()) {
+            (Some(key), Some(secret)) => Ok(Some(Credentials::Client { key, secret })),
+            (Some(_), None) => half("BOOTPAY_CLIENT_KEY", "BOOTPAY_SECRET_KEY"),
+            (None, Some(_)) => half("BOOTPAY_SECRET_KEY", "BOOTPAY_CLIENT_KEY"),
+            (None, None) => Ok(older),
         }
     }
 }
@@ -152,20 +187,46 @@ mod tests {
         assert_eq!(said, format!("{:?}", Terms::default()));
     }
 
+    const ID: &str = "--bootpay-rest-application-id=id";
+    const PRIVATE: &str = "--bootpay-private-key=hush";
+    const KEY: &str = "--bootpay-client-key=key";
+    const SECRET: &str = "--bootpay-secret-key=hush";
+
     #[test]
     fn only_a_whole_pair_makes_a_client() {
         let client = |arguments: &[&str]| read(arguments).provider.client();
-        let (id, key) = ("--bootpay-rest-application-id=id", "--bootpay-private-key=hush");
         assert!(client(&[]).unwrap().is_none());
-        assert!(client(&[key]).unwrap().is_none());
-        assert!(client(&[id, key]).unwrap().is_some());
-        let half = client(&[id]).unwrap_err().to_string();
-        assert!(half.contains("BOOTPAY_REST_APPLICATION_ID") && half.contains("BOOTPAY_PRIVATE_KEY"), "{half}");
-        assert!(client(&[id, key, "--bootpay-api-url=nowhere"]).unwrap_err().to_string().contains("BOOTPAY_API_URL"));
+        assert!(client(&[PRIVATE]).unwrap().is_none());
+        for whole in [&[ID, PRIVATE][..], &[KEY, SECRET], &[KEY, SECRET, PRIVATE], &[KEY, SECRET, ID, PRIVATE]] {
+            assert!(client(whole).unwrap().is_some(), "{whole:?}");
+        }
+        let unusable = client(&[ID, PRIVATE, "--bootpay-api-url=nowhere"]).unwrap_err().to_string();
+        assert!(unusable.contains("BOOTPAY_API_URL"), "{unusable}");
     }
 
     #[test]
-    fn the_key_prints_nowhere() {
-        assert!(!format!("{:?}", read(&["--bootpay-private-key=hush"])).contains("hush"));
+    fn half_a_pair_is_refused_by_the_name_of_what_is_missing() {
+        for (half, missing) in [
+            (&[ID][..], "BOOTPAY_PRIVATE_KEY is not"),
+            (&[KEY], "BOOTPAY_SECRET_KEY is not"),
+            (&[SECRET], "BOOTPAY_CLIENT_KEY is not"),
+            (&[KEY, ID, PRIVATE], "BOOTPAY_SECRET_KEY is not"),
+            (&[KEY, SECRET, ID], "BOOTPAY_PRIVATE_KEY is not"),
+        ] {
+            let refusal = read(half).provider.client().unwrap_err().to_string();
+            assert!(refusal.contains(missing), "{half:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn of_two_whole_pairs_the_newer_is_used() {
+        let credentials = |arguments: &[&str]| read(arguments).provider.credentials().unwrap().unwrap();
+        assert!(matches!(credentials(&[KEY, SECRET, ID, PRIVATE]), Credentials::Client { .. }));
+        assert!(matches!(credentials(&[ID, PRIVATE]), Credentials::Application { .. }));
+    }
+
+    #[test]
+    fn the_keys_print_nowhere() {
+        assert!(!format!("{:?}", read(&[PRIVATE, SECRET])).contains("hush"));
     }
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod grounding;
 mod metrics;
 pub mod payments;
+mod provider;
 pub mod refunds;
 mod seats;
 
