@@ -77,11 +77,11 @@ impl Orders {
     ///
     /// Safe in all replicas at once: each takes a refund by a guarded update before it calls anybody.
     pub async fn drive_refunds_once(&self, limit: u32) -> sqlx::Result<bool> {
-        let Some(provider) = &self.provider else { return Ok(false) };
+        let Some(provider) = self.provider.as_ref().map(bootpay::Client::undeterred) else { return Ok(false) };
         let due = store::due(&mut *self.db.acquire().await?, limit).await?;
         let mut worked = false;
         for refunds in due.chunks(AT_ONCE) {
-            for driven in join_all(refunds.iter().map(|refund_id| self.drive_refund(provider, *refund_id))).await {
+            for driven in join_all(refunds.iter().map(|refund_id| self.drive_refund(&provider, *refund_id))).await {
                 worked |= driven?;
             }
         }

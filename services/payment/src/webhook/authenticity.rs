@@ -46,7 +46,8 @@ pub(super) async fn establish(
 /// What the provider says of the receipt that a message names; `None` if it can't be asked or knows of none.
 async fn ask(provider: Option<&Client>, message: &Message) -> Result<Option<Receipt>, Error> {
     let (Some(provider), Some(receipt_id)) = (provider, message.receipt_id()) else { return Ok(None) };
-    let answer = provider.receipt(&receipt_id).await;
+    // Who sends us something may well be there to be asked.
+    let answer = provider.undeterred().receipt(&receipt_id).await;
     if let Err(error) = &answer {
         tracing::warn!(error = %Chain(error), "the provider couldn't tell about a webhook's receipt");
     }
