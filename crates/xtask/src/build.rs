@@ -36,9 +36,9 @@ pub(crate) async fn migrate(workspace: &Workspace) -> Result<()> {
     report::loud_step("Building migrate", build(workspace, Profile::Debug, &[MIGRATE])).await
 }
 
-/// Builds what can tell of itself: the services and `migrate`.
+/// Builds what can tell of itself: the services, `migrate` and the simulator.
 pub(crate) async fn programs(workspace: &Workspace) -> Result<()> {
-    let programs: Vec<_> = SERVICES.iter().map(|service| service.package).chain([MIGRATE]).collect();
+    let programs: Vec<_> = SERVICES.iter().map(|service| service.package).chain([MIGRATE, SIMULATOR]).collect();
     report::loud_step("Building the programs", build(workspace, Profile::Debug, &programs)).await
 }
 

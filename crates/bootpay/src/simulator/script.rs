@@ -435,4 +435,10 @@ mod tests {
             assert_eq!(of_name(&format!("[{}]", word.example())), script);
         }
     }
+
+    #[test]
+    fn the_documentation_has_the_table() {
+        let document = include_str!("../../../../docs/payments-simulator.md");
+        assert!(document.contains(table().trim_end()), "it isn't up to date: cargo xtask generate");
+    }
 }

@@ -31,6 +31,9 @@ use reference::Reference;
 /// The document with tables of endpoints and settings.
 const README: &str = "README.md";
 
+/// The document with a table of what can be written for the payment simulator.
+const SIMULATOR: &str = "docs/payments-simulator.md";
+
 /// The command that mends stale files.
 const COMMAND: &str = "cargo xtask generate";
 
@@ -100,6 +103,10 @@ async fn documents(workspace: &Workspace) -> Result<Files> {
         readme = markers::fill(&readme, name, &table).context(README)?;
     }
     documents.0.insert(README.into(), readme.into_bytes());
+    let scripts = descriptions::ask(workspace, build::SIMULATOR, "--scripts").await?;
+    let simulator = workspace.read(Path::new(SIMULATOR))?;
+    let simulator = markers::fill(&simulator, "scripts", &String::from_utf8(scripts)?).context(SIMULATOR)?;
+    documents.0.insert(SIMULATOR.into(), simulator.into_bytes());
     documents.0.insert("docs/metrics.md".into(), reference.metrics_document().into_bytes());
     Ok(documents)
 }
