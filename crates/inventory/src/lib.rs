@@ -12,7 +12,7 @@ mod store;
 
 use std::fmt;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
@@ -80,6 +80,7 @@ enum End {
     Never,
     In(TimeDelta),
     NotBefore(TimeDelta),
+    At(DateTime<Utc>),
 }
 
 /// What somebody wants to hold.
@@ -197,6 +198,17 @@ pub async fn renew(connection: &mut MySqlConnection, id: HoldId, lasts: TimeDelt
 /// Lets a hold last at least `lasts` from now. Answers whether it still was there.
 pub async fn extend(connection: &mut MySqlConnection, id: HoldId, lasts: TimeDelta) -> sqlx::Result<bool> {
     store::set_end(connection, id, End::NotBefore(lasts)).await
+}
+
+/// Lets a hold last until `end`, however long it was to last: back to what [`end_of`] said. Answers whether it still
+/// was there.
+pub async fn end_at(connection: &mut MySqlConnection, id: HoldId, end: DateTime<Utc>) -> sqlx::Result<bool> {
+    store::set_end(connection, id, End::At(end)).await
+}
+
+/// When a hold lapses by itself; `None` if it doesn't, or isn't there.
+pub async fn end_of(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<Option<DateTime<Utc>>> {
+    store::end_of(connection, id).await
 }
 
 /// Releases a hold, held or sold, in a pool that this transaction has [locked](lock). Answers how much came back:

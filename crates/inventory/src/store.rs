@@ -1,6 +1,7 @@
 //! The SQL of claims. What locks names its index: a locking read locks whatever it passes, and left to itself the
 //! server may read a small table in another order, through the claims of other pools.
 
+use chrono::{DateTime, Utc};
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
@@ -160,8 +161,22 @@ pub(crate) async fn set_end(connection: &mut MySqlConnection, id: HoldId, end: E
             lasts.num_seconds(),
             hold,
         ),
+        End::At(end) => sqlx::query!(
+            "update claims force index (ix_claims_hold_id) set held_until = ? where hold_id = ? and state = 'HELD'",
+            end,
+            hold,
+        ),
     };
     Ok(done.execute(connection).await?.rows_affected() > 0)
+}
+
+pub(crate) async fn end_of(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        r#"select min(held_until) as "end: DateTime<Utc>" from claims where hold_id = ? and state = 'HELD'"#,
+        Uuid::from(id),
+    )
+    .fetch_one(connection)
+    .await
 }
 
 pub(crate) async fn is_live(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<bool> {
