@@ -6,7 +6,7 @@ use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotSignedIn};
 use common::http::{Json, Path};
 use orders::Orders;
-use orders::bookings::{Booking, BookingRef};
+use orders::bookings::{BookingRef, NamedBooking};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,16 +14,6 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OneBooking {
     booking: NamedBooking,
-}
-
-/// A booking and its owner's name.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NamedBooking {
-    #[serde(flatten)]
-    booking: Booking,
-    /// Who made it.
-    #[schema(example = "김하늘")]
-    user_name: String,
 }
 
 /// Show a booking.
@@ -48,13 +38,12 @@ pub(crate) async fn detail(
     State(orders): State<Orders>,
     Path(number): Path<String>,
 ) -> Result<Json<OneBooking>, ApiError> {
-    let mut booking = orders
+    let booking = orders
         .booking(&BookingRef::Number(number))
         .await?
         .filter(|booking| booking.user_id == user.id || user.is_admin())
         .ok_or_else(no_such_booking)?;
-    let user_name = std::mem::take(&mut booking.user_name);
-    Ok(Json(OneBooking { booking: NamedBooking { booking, user_name } }))
+    Ok(Json(OneBooking { booking: booking.into() }))
 }
 
 /// 404: no such booking, or not the caller's.

@@ -22,7 +22,7 @@ pub use book::{BookError, Booked};
 pub use cancel::{CancelError, Cancelled};
 pub use cancellation::{Cancellation, Obstacle};
 pub(crate) use money::{Verdict, accept_payment};
-pub use view::{BookedPassenger, Booking, Filter};
+pub use view::{BookedPassenger, Booking, Filter, NamedBooking};
 
 common::text_enum! {
     /// Where a booking stands.

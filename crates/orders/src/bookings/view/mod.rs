@@ -54,7 +54,7 @@ pub struct Booking {
     /// Why it was cancelled, if it was.
     #[schema(required, example = json!(null))]
     pub cancel_reason: Option<CancelReason>,
-    /// Until when it must be paid, while it is pending.
+    /// Until when it must be paid, while it is pending and the provider isn't deciding about its payment.
     #[schema(required, example = json!(null))]
     pub payment_due_at: Option<DateTime<Utc>>,
     /// When it was made.
@@ -95,6 +95,23 @@ pub struct Booking {
     pub aircraft: String,
     /// Who flies.
     pub passengers: Vec<BookedPassenger>,
+}
+
+/// A booking as its owner is shown it: with their name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NamedBooking {
+    #[serde(flatten)]
+    booking: Booking,
+    /// Who made it.
+    #[schema(example = "김하늘")]
+    user_name: String,
+}
+
+impl From<Booking> for NamedBooking {
+    fn from(mut booking: Booking) -> Self {
+        let user_name = std::mem::take(&mut booking.user_name);
+        Self { booking, user_name }
+    }
 }
 
 /// A passenger of a booking.
