@@ -6,6 +6,7 @@
 //! not charged, or refunded}: the transaction that makes {paid and linked} true, whichever comes second, confirms
 //! the booking or queues the refund.
 
+pub mod approvals;
 pub mod bookings;
 pub mod charges;
 pub mod config;

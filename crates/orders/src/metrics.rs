@@ -25,6 +25,8 @@ common::metrics! {
         payments: IntCounterVec = "cloudjet_payments_total" by ["status"],
         /// Refunds that entered a state: PENDING, SUCCEEDED or NEEDS_OPERATOR.
         refunds: IntCounterVec = "cloudjet_refunds_total" by ["state"],
+        /// Calls to the provider that entered a state: CONFIRM or VOID; STARTED, DONE, REFUSED or ABANDONED.
+        calls: IntCounterVec = "cloudjet_provider_calls_total" by ["kind", "state"],
     }
 }
 
@@ -37,6 +39,10 @@ common::metrics! {
         pub(crate) oldest_refund: IntGauge = "cloudjet_refund_oldest_open_age_seconds",
         /// Seconds since the oldest message of the provider came that is still to be applied; 0 where none is.
         pub(crate) oldest_event: IntGauge = "cloudjet_provider_event_oldest_unapplied_age_seconds",
+        /// Calls to the provider whose outcome isn't known, by kind.
+        pub(crate) calls: IntGaugeVec = "cloudjet_provider_calls_open" by ["kind"],
+        /// Seconds since the oldest call was begun whose outcome isn't known; 0 where none is.
+        pub(crate) oldest_call: IntGauge = "cloudjet_provider_call_oldest_open_age_seconds",
     }
 }
 
@@ -60,6 +66,7 @@ impl Orders {
         let mut connection = self.db.acquire().await?;
         crate::refunds::store::measure_open(&mut connection, backlog).await?;
         crate::payments::store::measure_unapplied(&mut connection, backlog).await?;
+        crate::approvals::measure_open(&mut connection, backlog).await?;
         Ok(false)
     }
 }
@@ -88,6 +95,11 @@ impl Metrics {
             (Subject::Payment, "requested") => {
                 self.payments.with_label_values(&["REQUESTED"]).inc();
                 tracing::info!(payment_id = id, "결제 요청 - payment requested");
+            }
+            (Subject::Payment, "call-started" | "call-ended") => {
+                let (kind, state) = (word("kind").unwrap_or_default(), word("state").unwrap_or_default());
+                self.calls.with_label_values(&[kind, state]).inc();
+                tracing::info!(payment_id = id, kind, state, "결제 승인 호출 - provider call");
             }
             (Subject::Payment, _) => {
                 if let Some(status) = word("status") {

@@ -200,6 +200,7 @@ impl Desk {
                 orders.expire_bookings_once(100).await,
                 orders.sweep_seats_once(100).await,
                 orders.ground_once(100).await,
+                orders.resume_calls_once(100).await,
                 orders.ask_about_payments_once(100).await,
                 orders.refund_unbooked_once(100).await,
                 orders.drive_refunds_once(100).await,

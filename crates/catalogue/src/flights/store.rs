@@ -245,7 +245,8 @@ pub(super) async fn lock_days(
                    where c.pool_id = s.schedule_id and c.held_until <= now(6)) as "lapsed!: i64",
                   (select count(*) from bookings b
                    where b.schedule_id = s.schedule_id
-                     and (b.status = 'CONFIRMED' or (b.status = 'PENDING' and b.payment_due_at > now(6))))
+                     and (b.status = 'CONFIRMED'
+                          or (b.status = 'PENDING' and coalesce(b.payment_due_at > now(6), true))))
                       as "live_bookings!: i64",
                   (select count(*) from payments p join claims c on c.hold_id = p.hold_id
                    where p.schedule_id = s.schedule_id and p.booking_id is null

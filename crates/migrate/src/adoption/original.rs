@@ -281,6 +281,7 @@ fn differences(shape: &Shape) -> Vec<String> {
         "events",
         "idempotency_keys",
         "outbox",
+        "provider_calls",
         "provider_events",
         "refund_rules",
         "refund_tiers",

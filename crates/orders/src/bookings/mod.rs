@@ -1,7 +1,8 @@
 //! Bookings: an order for seats on one schedule, for one to nine passengers.
 //!
 //! `PENDING` ──paid──► `CONFIRMED` ──departed──► `COMPLETED`; from the first two also ──► `CANCELLED`. A pending
-//! booking reads `CANCELLED` from its deadline on; the job that writes it down only tidies.
+//! booking reads `CANCELLED` from its deadline on; the job that writes it down only tidies. One without a deadline is
+//! pinned: the provider is deciding about its money.
 
 mod book;
 pub(crate) mod cancel;
@@ -9,6 +10,7 @@ mod cancellation;
 mod complete;
 mod expire;
 mod money;
+mod pin;
 pub(crate) mod store;
 mod view;
 
@@ -22,6 +24,7 @@ pub use book::{BookError, Booked};
 pub use cancel::{CancelError, Cancelled};
 pub use cancellation::{Cancellation, Obstacle};
 pub(crate) use money::{Verdict, accept_payment};
+pub(crate) use pin::{Deadline, pin, unpin};
 pub use view::{BookedPassenger, Booking, Filter, NamedBooking};
 
 common::text_enum! {

@@ -176,6 +176,34 @@ pub(super) async fn fares(connection: &mut MySqlConnection, booking_id: i64) -> 
     Ok(prices.into_iter().map(|price| price.map(|won| Money::won(won.into()))).collect())
 }
 
+/// Takes a locked booking's deadline away, and answers what it was. Without one it doesn't expire.
+pub(super) async fn stop_clock(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let due = payment_due_at(&mut *connection, booking_id).await?;
+    sqlx::query!("update bookings set payment_due_at = null where booking_id = ?", booking_id)
+        .execute(connection)
+        .await?;
+    Ok(due)
+}
+
+/// Gives a locked booking the deadline back that [`stop_clock`] took.
+pub(super) async fn restart_clock(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+    due: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update bookings set payment_due_at = ? where booking_id = ? and payment_due_at is null",
+        due,
+        booking_id,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// The id and the owner of a booking.
 pub(crate) async fn find(connection: &mut MySqlConnection, reference: &BookingRef) -> sqlx::Result<Option<(i64, i64)>> {
     Ok(match reference {
@@ -230,7 +258,8 @@ pub(super) async fn live_booking_of_hold(
 ) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
         "select booking_id from bookings
-         where user_id = ? and hold_id = ? and (status = 'CONFIRMED' or (status = 'PENDING' and payment_due_at > now(6)))",
+         where user_id = ? and hold_id = ?
+           and (status = 'CONFIRMED' or (status = 'PENDING' and coalesce(payment_due_at > now(6), true)))",
         user_id,
         Uuid::from(hold),
     )
@@ -316,7 +345,7 @@ pub(crate) async fn to_ground(
         "select b.booking_id from flight_schedules s join bookings b on b.schedule_id = s.schedule_id
          where s.cancelled_at is not null
            and (s.schedule_id = ? or ? is null and s.flight_date >= current_date - interval 7 day)
-           and (b.status = 'CONFIRMED' or (b.status = 'PENDING' and b.payment_due_at > now(6)))
+           and (b.status = 'CONFIRMED' or (b.status = 'PENDING' and coalesce(b.payment_due_at > now(6), true)))
          order by b.booking_id limit ?",
         schedule_id,
         schedule_id,
@@ -330,7 +359,8 @@ pub(crate) async fn to_ground(
 pub(crate) async fn count_grounded(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<(i64, i64)> {
     let counted = sqlx::query!(
         r#"select cast(coalesce(sum(cancel_reason = 'AIRLINE'), 0) as signed) as "cancelled!: i64",
-                  cast(coalesce(sum(status = 'CONFIRMED' or (status = 'PENDING' and payment_due_at > now(6))), 0) as signed)
+                  cast(coalesce(sum(status = 'CONFIRMED'
+                                    or (status = 'PENDING' and coalesce(payment_due_at > now(6), true))), 0) as signed)
                       as "live!: i64"
            from bookings where schedule_id = ?"#,
         schedule_id,

@@ -10,10 +10,10 @@ use serde_json::json;
 use sqlx::MySqlConnection;
 
 use super::{PaymentStatus, refund, state, store, waiting};
-use crate::Orders;
 use crate::bookings::{self, BookingStatus, Verdict};
 use crate::charges::{self, Charge, Facts, Outcome};
 use crate::refunds::{self, Purpose, reason};
+use crate::{Orders, approvals};
 
 /// What came of applying facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Orders {
 
         charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
         let state = self.follow_charges(&mut tx, cause, &payment, booking.as_ref(), &facts.receipt_id).await?;
+        approvals::settle(&mut tx, cause, facts, booking.as_ref()).await?;
         db::commit(tx).await?;
 
         let wrong = facts.outcome == Outcome::Paid && facts.amount != payment.amount && facts.cancelled < facts.amount;

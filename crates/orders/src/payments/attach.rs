@@ -6,9 +6,9 @@ use common::idempotency::{Once, Told, Tx};
 use serde_json::json;
 
 use super::{LinkedBy, PaymentStatus, refund, store, waiting};
-use crate::Orders;
 use crate::bookings::{self, BookingRef, BookingStatus, CancelReason, Verdict};
 use crate::refunds::reason;
+use crate::{Orders, approvals};
 
 /// A payment that was just attached.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +148,7 @@ impl Case<'_> {
         }
         let movable = payment.booking_id.is_none()
             || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
-        if !movable {
+        if !movable || approvals::is_under_way(tx, payment.payment_id).await? {
             return Err(AttachError::PaymentTaken);
         }
         if payment.is_closed || matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Cancelled) {

@@ -5,8 +5,8 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 
 use super::{PaymentStatus, give_up, store};
-use crate::Orders;
 use crate::refunds::reason;
+use crate::{Orders, approvals};
 
 impl Orders {
     /// Asks the provider about at most `limit` payments that nobody finished. What it knows is applied; what it
@@ -39,6 +39,9 @@ impl Orders {
         else {
             return Ok(());
         };
+        if approvals::is_under_way(&mut tx, payment_id).await? {
+            return Ok(());
+        }
         store::set_status(&mut tx, payment_id, PaymentStatus::Expired, None).await?;
         let (old, new) = (json!({ "status": payment.status }), json!({ "status": PaymentStatus::Expired }));
         events::record(&mut tx, &Cause::system(), Subject::Payment, payment_id, "expired", &old, &new).await?;

@@ -276,7 +276,7 @@ pub(super) async fn close(connection: &mut MySqlConnection, payment_id: i64) -> 
 }
 
 /// The payment of an order id, and the booking it is linked to.
-pub(super) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
+pub(crate) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
     let row = sqlx::query!("select payment_id, user_id, booking_id from payments where order_id = ?", order_id)
         .fetch_optional(connection)
         .await?;
@@ -285,10 +285,10 @@ pub(super) async fn find_by_order(connection: &mut MySqlConnection, order_id: &s
 
 /// A payment as found before anything is locked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) payment_id: i64,
+pub(crate) struct Found {
+    pub(crate) payment_id: i64,
     pub(super) owner: i64,
-    pub(super) booking_id: Option<i64>,
+    pub(crate) booking_id: Option<i64>,
 }
 
 /// What was reserved for a payment: for whom, where, and how many seats. `None` if it was begun for no schedule.

@@ -10,9 +10,9 @@ use serde_json::json;
 use sqlx::MySqlConnection;
 
 use super::{LinkedBy, PaymentStatus, store};
-use crate::Orders;
 use crate::bookings::{self, NewBooking, Verdict};
 use crate::seats::{self, Seats};
+use crate::{Orders, approvals};
 
 /// How many unfinished orders a booking call asks the provider about: the newest.
 const ASKED_ABOUT: usize = 3;
@@ -143,6 +143,9 @@ pub(super) async fn give_way(
     schedule_id: i64,
 ) -> sqlx::Result<()> {
     for guess in linked.iter().filter(|p| matches!(p.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach))) {
+        if approvals::is_under_way(connection, guess.payment_id).await? {
+            continue;
+        }
         let (to, hold) = (elsewhere.take(), reservation.take());
         if let Some(hold) = hold {
             inventory::renew(connection, hold, orders.terms.hold).await?;
@@ -226,6 +229,7 @@ impl Orders {
             Ok(receipts) => {
                 for receipt in &receipts {
                     self.apply(&Cause::provider(None), &receipt.into()).await?;
+                    self.let_go(receipt).await?;
                 }
                 Ok(true)
             }

@@ -203,12 +203,13 @@ impl Service {
         let orders = &self.orders;
         loop {
             let worked = [
+                orders.resume_calls_once(100).await.unwrap(),
                 orders.ask_about_payments_once(100).await.unwrap(),
                 orders.refund_unbooked_once(100).await.unwrap(),
                 orders.drive_refunds_once(100).await.unwrap(),
                 orders.tidy_inbox_once(100).await.unwrap(),
             ];
-            if worked == [false; 4] {
+            if worked == [false; 5] {
                 return;
             }
         }
