@@ -72,6 +72,8 @@ impl BrowserSettings {
 /// How often each job looks for work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pauses {
+    /// Calls to the provider whose outcome isn't known.
+    pub calls: Duration,
     /// Refunds to be paid.
     pub refunds: Duration,
     /// Payments nobody finished.
@@ -89,6 +91,7 @@ impl Pauses {
     pub fn of(terms: &TermsSettings) -> Self {
         let at_most = |seconds: u32, bound: u32| Duration::from_secs(seconds.min(bound).into());
         Self {
+            calls: Duration::from_secs(1),
             refunds: Duration::from_secs(2),
             questions: at_most(5, terms.reconcile_interval_seconds),
             unbooked: at_most(30, terms.reconcile_after_seconds),

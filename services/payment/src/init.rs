@@ -78,12 +78,25 @@ pub(crate) struct PaymentWindow {
     /// `card` or `kakao`.
     #[schema(example = "card")]
     method: &'static str,
+    /// For a booking that was named: how its money waits for us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<Extra>,
+}
+
+/// What else the payment window is to be told.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Extra {
+    /// Always true: the payment is to stop before the card is charged, and `POST /api/payments/confirm` goes on with it.
+    #[schema(example = true)]
+    separately_confirmed: bool,
 }
 
 /// Begin a payment.
 ///
 /// With a schedule the price is locked and its seats are reserved for a while, for a booking that is made after. With
 /// a pending booking, named or the only one that matches, it is that booking's. With neither it is to be attached.
+/// For a booking that is named, `bootpay.extra` asks the payment window to stop before the card is charged; when the
+/// buyer has agreed there, confirm the payment.
 #[utoipa::path(
     post,
     path = "/api/payments/init",
@@ -171,6 +184,7 @@ impl PaymentWindow {
                 Method::Card => "card",
                 Method::Kakao => "kakao",
             },
+            extra: matches!(new.target, Target::Booking(_)).then_some(Extra { separately_confirmed: true }),
         }
     }
 }
@@ -223,7 +237,7 @@ fn order_name(text: Option<&str>) -> Result<String, ApiError> {
 }
 
 /// 503: nobody could pay.
-fn not_configured() -> ApiError {
+pub(crate) fn not_configured() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "payments-not-configured",

@@ -7,6 +7,7 @@
 mod attach;
 mod booking_name;
 mod config;
+mod confirm;
 mod detail;
 mod health;
 mod init;
@@ -73,6 +74,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(init::init))
         .routes(routes!(webhook::webhook))
         .routes(routes!(attach::attach))
+        .routes(routes!(confirm::confirm))
         .routes(routes!(list::list))
         .routes(routes!(detail::detail))
         .routes(routes!(health::health))
@@ -136,8 +138,9 @@ const AT_A_TIME: u32 = 50;
 
 /// Adds the jobs that pay refunds, find out what nobody told, and measure what waits.
 pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pauses) -> Running {
-    let [refunds, questions, unbooked, inbox, waiting] = std::array::from_fn(|_| orders.clone());
+    let [calls, refunds, questions, unbooked, inbox, waiting] = std::array::from_fn(|_| orders.clone());
     running
+        .job(move |shift| jobs::every(pauses.calls, "resume provider calls", shift, move || resume(calls.clone())))
         .job(move |shift| jobs::every(pauses.refunds, "pay refunds", shift, move || pay_refunds(refunds.clone())))
         .job(move |shift| jobs::every(pauses.questions, "ask about payments", shift, move || ask(questions.clone())))
         .job(move |shift| jobs::every(pauses.unbooked, "refund unbooked", shift, move || refund(unbooked.clone())))
@@ -145,6 +148,10 @@ pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pa
         .job(move |shift| {
             jobs::every(pauses.backlog, "look at the backlog", shift, move || look(waiting.clone(), backlog.clone()))
         })
+}
+
+async fn resume(orders: Orders) -> sqlx::Result<bool> {
+    orders.resume_calls_once(AT_A_TIME).await
 }
 
 async fn pay_refunds(orders: Orders) -> sqlx::Result<bool> {

@@ -12,7 +12,7 @@ fn only_these_operations_are_public() {
     let public: Vec<_> =
         operations.iter().filter(|o| !o.needs_session).map(|o| format!("{} {}", o.method, o.path)).collect();
     assert_eq!(public, ["GET /api/payments/health", "POST /api/payments/webhook"]);
-    assert_eq!(operations.len(), 6);
+    assert_eq!(operations.len(), 7);
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

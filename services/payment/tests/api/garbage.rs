@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::garbage::{Sample, assert_survived};
 
-use crate::support::{BOOTPAY_SIGNATURE, PRICE, Service, WEBHOOK, message, sign};
+use crate::support::{BOOTPAY_SIGNATURE, PRICE, Service, Shop, WEBHOOK, message, sign};
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn whatever_comes_in_an_answer_goes_out(_: MySqlPoolOptions, database: MySqlConnectOptions) {
-    let service = Service::start(database);
+    let service = Service::start(database.clone());
     let (buyer, schedule) = (service.buyer().await, service.schedule(180).await);
     let order = buyer.begin(schedule, 1).await;
     let booking = service.booking(&buyer, schedule, 1).await;
@@ -27,6 +27,12 @@ async fn whatever_comes_in_an_answer_goes_out(_: MySqlPoolOptions, database: MyS
         Sample { method: Method::GET, path: format!("/api/payments/{order}"), body: None },
     ];
     assert_survived(&service.world.db, &of_clients, 150, async |request| request.by(&buyer).await).await;
+
+    let confirm =
+        [sample("/api/payments/confirm", json!({ "orderId": order, "receiptId": "624c1c5c1fc19202e4746ce5" }))];
+    let shop = Shop::open(database).await;
+    let buyer = shop.again(&buyer);
+    assert_survived(&service.world.db, &confirm, 100, async |request| request.by(&buyer).await).await;
 
     let mut said = message(&order, "r-1", 1, PRICE);
     said["cancelled_price"] = 0.into();

@@ -20,7 +20,8 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let terms = Terms { reconcile_after: soon, reconcile_interval: soon, ..shop.orders.terms };
     let impatient = Orders { terms, ..shop.orders.clone() };
     let often = Duration::from_millis(20);
-    let pauses = Pauses { refunds: often, questions: often, unbooked: often, inbox: often, backlog: often };
+    let pauses =
+        Pauses { calls: often, refunds: often, questions: often, unbooked: often, inbox: often, backlog: often };
     let running = with_jobs(Running::default(), &impatient, Backlog::new(&shop.world.metrics).unwrap(), pauses);
 
     // Nobody tells us, nobody books, nobody calls.
@@ -33,7 +34,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let stop = CancellationToken::new();
     let shift = Shift { stop: stop.clone(), metrics: jobs::Metrics::new(&shop.world.metrics).unwrap() };
     let jobs: Vec<_> = running.jobs.into_iter().map(|start| tokio::spawn(start(shift.clone()))).collect();
-    assert_eq!(jobs.len(), 5);
+    assert_eq!(jobs.len(), 6);
     let settled = async {
         while (shop.status(&paid).await.as_str(), shop.status(&forgotten).await.as_str()) != ("CANCELLED", "FAILED") {
             sleep(Duration::from_millis(50)).await;

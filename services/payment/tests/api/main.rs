@@ -8,6 +8,7 @@ mod any_order;
 mod attach;
 mod authenticity;
 mod bookings;
+mod confirm;
 mod crash;
 mod garbage;
 mod health;

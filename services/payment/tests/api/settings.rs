@@ -28,6 +28,7 @@ fn have_the_contracts_defaults() {
     );
     let seconds = Duration::from_secs;
     let pauses = Pauses {
+        calls: seconds(1),
         refunds: seconds(2),
         questions: seconds(5),
         unbooked: seconds(30),
