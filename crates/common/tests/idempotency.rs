@@ -61,12 +61,11 @@ impl Till {
     /// Writes the intent down, or finds the one that was left behind.
     async fn intend(&self, mut tx: Tx<'_, Paid>) -> sqlx::Result<Step> {
         let open = "select intent_id from intents where state = 'STARTED' for update";
-        let intent = match sqlx::query_scalar(open).fetch_optional(&mut *tx).await? {
-            Some(left_behind) => left_behind,
-            None => {
-                let new = sqlx::query("insert into intents (state, calls) values ('STARTED', 0)");
-                i64::try_from(new.execute(&mut *tx).await?.last_insert_id()).unwrap()
-            }
+        let intent = if let Some(left_behind) = sqlx::query_scalar(open).fetch_optional(&mut *tx).await? {
+            left_behind
+        } else {
+            let new = sqlx::query("insert into intents (state, calls) values ('STARTED', 0)");
+            i64::try_from(new.execute(&mut *tx).await?.last_insert_id()).unwrap()
         };
         tx.commit_started().await?;
         Ok(Step::Call(intent))
