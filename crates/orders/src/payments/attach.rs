@@ -141,14 +141,14 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn attach(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
+    async fn attach(&self, mut tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
         let (payment, booking) = (self.payment, self.booking);
         if payment.booking_id == Some(booking.booking_id) {
             return if payment.is_closed { Err(AttachError::PaymentClosed) } else { self.attached(tx).await };
         }
         let movable = payment.booking_id.is_none()
             || (!payment.status.has_money() && matches!(payment.linked_by, Some(LinkedBy::Booking | LinkedBy::Attach)));
-        if !movable || approvals::is_under_way(tx, payment.payment_id).await? {
+        if !movable || approvals::is_under_way(&mut tx, payment.payment_id).await? {
             return Err(AttachError::PaymentTaken);
         }
         if payment.is_closed || matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Cancelled) {

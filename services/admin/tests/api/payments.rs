@@ -1,6 +1,7 @@
 //! `GET /api/admin/payments`, `GET /api/admin/refunds` and `GET /api/admin/provider-events`
 
 use common::events::Cause;
+use common::idempotency::Once;
 use common::money::Money;
 use orders::charges::{Facts, Outcome};
 use orders::payments::{Applied, Delivery, Requested};
@@ -65,7 +66,7 @@ async fn three(service: &Service) -> (i64, [Sold; 2], Requested) {
     let buyer = seed::user(&service.world.db).await;
     let sold = service.sell(buyer, schedule, "1A").await;
     let cancelled = service.sell(seed::user(&service.world.db).await, schedule, "1B").await;
-    service.orders.cancel_any(&Cause::system(), &cancelled.booking.booking_number).await.unwrap();
+    service.orders.cancel_any(&Cause::system(), &cancelled.booking.booking_number, &Once::unkeyed()).await.unwrap();
     let open = service.begin(buyer, schedule, 2 * PRICE).await;
     (buyer, [sold, cancelled], open)
 }
@@ -122,7 +123,7 @@ async fn refunds_are_found_and_those_that_need_somebody_come_first(_: MySqlPoolO
     let stuck = service.sell(seed::user(&service.world.db).await, on_day(&service, 5).await, "1A").await;
     let later = service.sell(seed::user(&service.world.db).await, on_day(&service, 6).await, "1A").await;
     for sold in [&stuck, &later] {
-        service.orders.cancel_any(&Cause::system(), &sold.booking.booking_number).await.unwrap();
+        service.orders.cancel_any(&Cause::system(), &sold.booking.booking_number, &Once::unkeyed()).await.unwrap();
     }
     service
         .by_hand(

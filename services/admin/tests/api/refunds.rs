@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::desk::Sold;
@@ -181,7 +182,7 @@ async fn terms_bind_owners_and_neither_administrators_nor_the_airline(
     assert_eq!(cancel(&admin, &by_admin).await, 200);
     let _ = admin.post(&format!("/api/admin/schedules/{second}/cancel"), &json!({})).await.expect(200);
     let number = &by_owner.booking.booking_number;
-    service.orders.cancel_own(&Cause::user(buyer, None), buyer, number).await.unwrap();
+    service.orders.cancel_own(&Cause::user(buyer, None), buyer, number, &Once::unkeyed()).await.unwrap();
     service.run_jobs().await;
     let mut back = Vec::new();
     for sold in [&by_admin, &by_airline, &by_owner] {

@@ -227,7 +227,7 @@ async fn a_pair_that_is_being_refunded_is_no_pair_any_more(_: MySqlPoolOptions, 
     let _ = service.signed(&message(&order, "r-1", 1, PRICE)).await.expect(200);
     let _ = buyer.attach(&order, &booking).await.expect(200);
     let cause = Cause::user(buyer.id, None);
-    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    service.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     buyer.attach(&order, &booking).await.refused(409, "payment-closed");
     service.assert_refunds(&[(PRICE, "OWNER", "PENDING")]).await;
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::World;
@@ -51,7 +52,7 @@ async fn a_payment_is_listed_with_its_booking_and_what_goes_back(_: MySqlPoolOpt
     assert!(paid["paid_at"].as_str().unwrap().ends_with('Z'), "{paid}");
 
     let cause = Cause::user(buyer.id, None);
-    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     let refunding = listed().await;
     let amounts = |payment: &Value| (payment["refunded_amount"].clone(), payment["refund_pending_amount"].clone());
     assert_eq!(amounts(&refunding), (json!(0), json!(PRICE)));
@@ -160,7 +161,7 @@ async fn what_happened_is_told_in_plain_words(_: MySqlPoolOptions, database: MyS
     let _ = shop.nudge(&order, &receipt).await.expect(200);
     let booking = shop.booking(&buyer, schedule, 1).await;
     let cause = Cause::user(buyer.id, None);
-    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     shop.run_jobs().await;
     assert_eq!(
         told(&buyer, &order).await,

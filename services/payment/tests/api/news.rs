@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use common::chance::Chance;
 use common::events::Cause;
+use common::idempotency::Once;
 use common::jobs::{self, Shift};
 use common::service::Running;
 use news::{Metrics, Outbox, Relay, Secrets};
@@ -51,7 +52,7 @@ async fn the_outside_hears_of_a_sale_from_its_money_to_its_refund(_: MySqlPoolOp
     let _ = shop.nudge(&order, &receipt).await.expect(200);
     deliver(&shop, &subscriber).await;
     let cause = Cause::user(buyer.id, None);
-    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, buyer.id, &booking.booking_number, &Once::unkeyed()).await.unwrap();
     shop.run_jobs().await;
     deliver(&shop, &subscriber).await;
 

@@ -10,6 +10,7 @@ use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::chance::Chance;
 use common::events::Cause;
+use common::idempotency::Once;
 use common::money::Money;
 use orders::refunds::{NewRefund, RefundError};
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ async fn give_back(service: &Service, payment_id: i64, won: i64) {
 
 async fn cancel(service: &Service, sold: &Sold) {
     let (cause, number) = (Cause::user(sold.buyer.id, None), &sold.booking.booking_number);
-    service.orders.cancel_own(&cause, sold.buyer.id, number).await.unwrap();
+    service.orders.cancel_own(&cause, sold.buyer.id, number, &Once::unkeyed()).await.unwrap();
 }
 
 /// Refuses every call to the provider; what was asked for waits.
@@ -188,7 +189,7 @@ async fn only_refusals_wear_a_refund_out_and_their_code_is_kept(_: MySqlPoolOpti
     let _ = shop.signed(&message(&order, "0123456789abcdef01234567", 1, PRICE)).await.expect(200);
     let moved = sqlx::query("update charges set receipt_id = ? where order_id = ?").bind(receipt.as_str()).bind(&order);
     assert_eq!(moved.execute(&shop.world.db).await.unwrap().rows_affected(), 1);
-    shop.orders.cancel_any(&Cause::admin(1, None), &booking.booking_number).await.unwrap();
+    shop.orders.cancel_any(&Cause::admin(1, None), &booking.booking_number, &Once::unkeyed()).await.unwrap();
     shut(&shop);
     for _ in 0..8 {
         shop.run_jobs().await;
@@ -228,7 +229,11 @@ async fn money_from_a_virtual_account_needs_an_operator_at_once(_: MySqlPoolOpti
     let booking = selling.booking(&buyer, schedule, 1).await;
     let order = buyer.begin_for(&booking).await;
     let _ = selling.signed(&message(&order, "r-1", 1, PRICE)).await.expect(200);
-    selling.orders.cancel_own(&Cause::user(buyer.id, None), buyer.id, &booking.booking_number).await.unwrap();
+    selling
+        .orders
+        .cancel_own(&Cause::user(buyer.id, None), buyer.id, &booking.booking_number, &Once::unkeyed())
+        .await
+        .unwrap();
 
     let mut receipt = message(&order, "r-1", 1, PRICE);
     receipt["method"] = json!("가상계좌");
@@ -284,7 +289,10 @@ async fn whatever_happens_in_between_nobody_is_paid_too_much_or_too_little(
         let sound = asked.max(in_console)..=PRICE.min(asked + in_console);
         assert!(sound.contains(&back), "round {round}: {asked} asked for, {in_console} in the console, {back} given");
         if shop.booking_status(&sold.booking).await == "CONFIRMED" {
-            shop.orders.cancel_any(&Cause::admin(1, None), &sold.booking.booking_number).await.unwrap();
+            shop.orders
+                .cancel_any(&Cause::admin(1, None), &sold.booking.booking_number, &Once::unkeyed())
+                .await
+                .unwrap();
         }
         reopen(&shop).await;
         assert_eq!(outcome(&shop, &sold).await, (PRICE, "CANCELLED".into()), "round {round}");

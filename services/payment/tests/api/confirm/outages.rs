@@ -5,6 +5,7 @@ use std::time::Duration;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use orders::Backlog;
 use orders::bookings::{BookError, BookingStatus};
 use serde_json::json;
@@ -145,7 +146,13 @@ async fn the_airline_may_cancel_meanwhile(_: MySqlPoolOptions, database: MySqlCo
     shop.provider.set_outage(outage(Trouble::Refuse, &[Operation::Confirm]));
     let _ = agreed.confirm().await.expect(202);
     let cause = Cause::admin(agreed.buyer.id, None);
-    let grounded = shop.orders.ground(&cause, agreed.schedule, None, Duration::from_secs(5)).await.unwrap();
+    let grounded = shop
+        .orders
+        .ground(&cause, agreed.schedule, None, Duration::from_secs(5), &Once::unkeyed())
+        .await
+        .unwrap()
+        .into_done()
+        .unwrap();
     assert_eq!((grounded.cancelled, grounded.remaining), (1, 0));
     shop.provider.set_outage(Outage::default());
     shop.world.pass(TimeDelta::seconds(2));
@@ -203,5 +210,5 @@ async fn what_is_open_is_counted_and_measured(_: MySqlPoolOptions, database: MyS
 
 async fn cancel(shop: &Shop, agreed: &Agreed) {
     let cause = Cause::user(agreed.buyer.id, None);
-    shop.orders.cancel_own(&cause, agreed.buyer.id, &agreed.booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, agreed.buyer.id, &agreed.booking.booking_number, &Once::unkeyed()).await.unwrap();
 }

@@ -4,6 +4,7 @@ use bootpay::ReceiptId;
 use bootpay::simulator::{Operation, Outage, Outcome, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
+use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -127,7 +128,7 @@ async fn a_cancelled_booking_takes_nothing_and_the_receipt_is_let_go(
     let shop = Shop::open(database).await;
     let agreed = Agreed::of(&shop).await;
     let cause = Cause::user(agreed.buyer.id, None);
-    shop.orders.cancel_own(&cause, agreed.buyer.id, &agreed.booking.booking_number).await.unwrap();
+    shop.orders.cancel_own(&cause, agreed.buyer.id, &agreed.booking.booking_number, &Once::unkeyed()).await.unwrap();
     let before = everything(&shop).await;
     agreed.confirm().await.refused(409, "booking-not-payable");
     assert_eq!(everything(&shop).await, before);
