@@ -11,8 +11,9 @@ use bootpay::ReceiptId;
 use common::auth::User;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotSignedIn};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotSignedIn, Repeatable};
 use common::http::{Json, RequestId, wire};
+use common::idempotency::{Keyed, Once};
 use common::language::Language;
 use common::money::Money;
 use orders::Orders;
@@ -20,6 +21,7 @@ use orders::approvals::{Approval, ApproveError};
 use orders::bookings::{BookingRef, NamedBooking};
 use orders::payments::PaymentStatus;
 use serde::{Deserialize, Serialize};
+use sqlx::MySqlPool;
 use utoipa::ToSchema;
 
 use crate::init::not_configured;
@@ -42,7 +44,7 @@ pub(crate) struct ConfirmRequest {
 }
 
 /// A booking and the payment for it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentConfirmed {
     /// Always true. Whether the booking is confirmed says its status.
     #[schema(example = true)]
@@ -54,7 +56,7 @@ pub(crate) struct PaymentConfirmed {
 }
 
 /// The payment for a booking.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentForIt {
     #[schema(example = 1)]
     payment_id: i64,
@@ -76,11 +78,13 @@ pub(crate) struct PaymentForIt {
     path = "/api/payments/confirm",
     operation_id = "confirm_payment",
     tag = "payments",
+    params(Repeatable),
     request_body(
         content = ConfirmRequest,
         example = json!({ "orderId": "CJ-ORD-7-10000001-0f3a9c2e", "receiptId": "624c1c5c1fc19202e4746ce5" }),
     ),
     responses(
+        KeyRefused,
         (status = 200, description = "The payment is made, and the booking is confirmed.", body = PaymentConfirmed),
         (
             status = 202,
@@ -100,16 +104,39 @@ pub(crate) struct PaymentForIt {
 pub(crate) async fn confirm(
     user: User,
     State(orders): State<Orders>,
+    State(db): State<MySqlPool>,
     request_id: RequestId,
     language: Language,
-    Json(request): Json<ConfirmRequest>,
+    Keyed(key, Json(request)): Keyed<Json<ConfirmRequest>>,
 ) -> Result<Response, ApiError> {
     let (order_id, receipt_id) = request.read()?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
-    let approval = orders.approve(&cause, user.id, &order_id, &receipt_id).await.map_err(refused)?;
-    let booking = orders.booking(&BookingRef::Id(approval.booking_id)).await?;
-    let booking = booking.ok_or_else(|| refused(ApproveError::NoBooking))?;
-    Ok(told(approval, booking.into(), language))
+    let once = Once::new(user.id, key, |confirmed: &PaymentConfirmed| (StatusCode::OK, confirmed.clone()));
+    if let Some(told) = once.start(&db).await? {
+        return Ok(told.into_response());
+    }
+    match approve(&orders, &cause, user.id, &order_id, &receipt_id, language).await {
+        Ok((confirmed, false)) => Ok(once.conclude(&db, confirmed).await?.into_response()),
+        unfinished => {
+            once.give_up(&db).await?;
+            unfinished.map(|(confirmed, _)| still_open(confirmed)).map_err(refused)
+        }
+    }
+}
+
+/// The booking and its payment after asking for the approval, and whether its outcome is still open.
+async fn approve(
+    orders: &Orders,
+    cause: &Cause,
+    user_id: i64,
+    order_id: &str,
+    receipt_id: &ReceiptId,
+    language: Language,
+) -> Result<(PaymentConfirmed, bool), ApproveError> {
+    let approval = orders.approve(cause, user_id, order_id, receipt_id).await?;
+    let booking = orders.booking(&BookingRef::Id(approval.booking_id)).await?.ok_or(ApproveError::NoBooking)?;
+    let is_open = approval.is_open;
+    Ok((PaymentConfirmed::new(approval, booking.into(), language), is_open))
 }
 
 impl ConfirmRequest {
@@ -127,23 +154,26 @@ impl ConfirmRequest {
     }
 }
 
-fn told(approval: Approval, booking: NamedBooking, language: Language) -> Response {
-    let message = if approval.is_open {
-        language.pick(
-            "결제 결과를 확인하고 있습니다. 좌석은 그대로 유지되며, 잠시 후 다시 확인해 주세요.",
-            "We are finding out what became of the payment. Your seats are kept; please check again shortly.",
-        )
-    } else {
-        language.pick("결제가 완료되어 예약이 확정되었습니다.", "The payment is made, and the booking is confirmed.")
-    };
-    let Approval { payment_id, order_id, status, amount, is_open, .. } = approval;
-    let payment = PaymentForIt { payment_id, order_id, status, amount };
-    let body = Json(PaymentConfirmed { success: true, message, booking, payment });
-    if is_open {
-        (StatusCode::ACCEPTED, [(RETRY_AFTER, HeaderValue::from(SOON.as_secs()))], body).into_response()
-    } else {
-        body.into_response()
+impl PaymentConfirmed {
+    fn new(approval: Approval, booking: NamedBooking, language: Language) -> Self {
+        let Approval { payment_id, order_id, status, amount, is_open, .. } = approval;
+        let message = if is_open {
+            language.pick(
+                "결제 결과를 확인하고 있습니다. 좌석은 그대로 유지되며, 잠시 후 다시 확인해 주세요.",
+                "We are finding out what became of the payment. Your seats are kept; please check again shortly.",
+            )
+        } else {
+            language
+                .pick("결제가 완료되어 예약이 확정되었습니다.", "The payment is made, and the booking is confirmed.")
+        };
+        Self { success: true, message, booking, payment: PaymentForIt { payment_id, order_id, status, amount } }
     }
+}
+
+/// Nobody knows yet: it is worth asking again.
+fn still_open(confirmed: PaymentConfirmed) -> Response {
+    let soon = [(RETRY_AFTER, HeaderValue::from(SOON.as_secs()))];
+    (StatusCode::ACCEPTED, soon, Json(confirmed)).into_response()
 }
 
 /// How a refusal is told.

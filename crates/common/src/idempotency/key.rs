@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, MatchedPath, OptionalFromRequest, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -48,6 +48,18 @@ impl<S: Send + Sync> OptionalFromRequest<S> for Key {
 }
 
 impl Key {
+    /// The key, where there must be one: what has no other name would be done again by every repetition.
+    pub fn required(key: Option<Self>) -> Result<Self, ApiError> {
+        key.ok_or_else(|| {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "idempotency-key-required",
+                "Idempotency-Key 헤더가 필요합니다.",
+                "The header Idempotency-Key is required.",
+            )
+        })
+    }
+
     /// The key of `request`, and the request to read on. Only one that has a key is read here.
     async fn of<S: Send + Sync>(request: Request, state: &S) -> Result<(Option<Self>, Request), ApiError> {
         let Some(text) = text_in(request.headers())? else { return Ok((None, request)) };

@@ -102,6 +102,29 @@ impl<'a, T> Once<'a, T> {
         }
     }
 
+    /// Commits it as [started](Tx::commit_started) and no more, for what is many transactions and calls of others; that
+    /// ends with [`conclude`](Self::conclude), or with [`give_up`](Self::give_up). `Some`: the key tells that it is done,
+    /// being done, or something else. Without a key it asks the database nothing.
+    pub async fn start(&self, db: &MySqlPool) -> sqlx::Result<Option<Told<T>>> {
+        self.keep(db, Tx::commit_started).await
+    }
+
+    /// What was [started](Self::start) came to nothing that could be told again: the key is free.
+    pub async fn give_up(&self, db: &MySqlPool) -> sqlx::Result<()> {
+        self.keep(db, Tx::commit_refused).await.map(drop)
+    }
+
+    async fn keep<'o, F>(&'o self, db: &MySqlPool, commit: impl Fn(Tx<'o, T>) -> F) -> sqlx::Result<Option<Told<T>>>
+    where
+        F: Future<Output = sqlx::Result<()>>,
+    {
+        if self.name.is_none() {
+            return Ok(None);
+        }
+        let commit = &commit;
+        db::retry(|| self.run(db, |tx| async move { commit(tx).await.map(|()| None) })).await
+    }
+
     /// Tells of something that is done and committed already: of what was [started](Tx::commit_started), or of what
     /// was found to be done by an earlier call without this key. Without a key it asks the database nothing.
     pub async fn conclude(&self, db: &MySqlPool, value: T) -> sqlx::Result<Told<T>>

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::charges;
 pub use operator::OperatorError;
-pub use part::{NewRefund, RefundError};
+pub use part::{NewRefund, Queued, RefundError};
 
 common::text_enum! {
     /// Where a refund stands.

@@ -1,7 +1,7 @@
 //! Giving a part back because an administrator says so: the booking stays, and so must something that was paid for it.
 
-use common::db;
 use common::events::Cause;
+use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 
 use super::{Part, Purpose, Refund, queue_part, reason, store};
@@ -17,6 +17,15 @@ pub struct NewRefund {
     pub amount: Money,
     /// Why, in their words.
     pub note: String,
+}
+
+/// A refund that was just queued.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    /// The refund.
+    pub refund: Refund,
+    /// Where seats that were reserved for the payment are free now.
+    freed: Option<i64>,
 }
 
 /// Why it can't be given back. Nothing has changed then.
@@ -46,29 +55,34 @@ impl Orders {
     /// Queues a refund of a part of a payment. Together with all other refunds of it, never more than was paid.
     ///
     /// The provider is asked first: what was cancelled in its console before is not taken for this refund.
-    pub async fn refund_part(&self, cause: &Cause, new: &NewRefund) -> Result<Refund, RefundError> {
+    pub async fn refund_part(
+        &self,
+        cause: &Cause,
+        new: &NewRefund,
+        once: &Once<'_, Queued>,
+    ) -> Result<Told<Queued>, RefundError> {
         let source = store::source_of_payment(&mut *self.db.acquire().await?, new.payment_id).await?;
         if let Some(receipt_id) = source.ok_or(RefundError::UnknownPayment)?.receipt {
             self.look_at_receipt(&receipt_id).await?;
         }
         loop {
-            if let Some((refund, schedule)) = self.transact(|| self.refund_part_once(cause, new)).await? {
-                if let Some(schedule_id) = schedule {
+            let refund = |tx| self.refund_part_once(tx, cause, new);
+            if let Some(told) = self.transact(|| once.run(&self.db, refund)).await? {
+                if let Some(schedule_id) = told.done().and_then(|queued| queued.freed) {
                     self.seats_changed(schedule_id).await;
                 }
-                return Ok(refund);
+                return Ok(told);
             }
         }
     }
 
-    /// The refund, and the schedule whose reserved seats are free now; `None` if the payment was linked to another
-    /// booking while we locked the first.
+    /// `None`: the payment was linked to another booking while we locked the first.
     async fn refund_part_once(
         &self,
+        mut tx: Tx<'_, Queued>,
         cause: &Cause,
         new: &NewRefund,
-    ) -> Result<Option<(Refund, Option<i64>)>, RefundError> {
-        let mut tx = self.db.begin().await?;
+    ) -> Result<Option<Told<Queued>>, RefundError> {
         let source = store::source_of_payment(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
         let booking = match source.booking {
             Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
@@ -100,7 +114,7 @@ impl Orders {
             payments::give_up(&mut tx, cause, &payment, reason::BY_HAND).await?;
         }
         let refund = store::find(&mut tx, refund_id).await?.ok_or(sqlx::Error::RowNotFound)?;
-        db::commit(tx).await?;
-        Ok(Some((refund, payment.schedule_id.filter(|_| payment.waits()))))
+        let freed = payment.schedule_id.filter(|_| payment.waits());
+        Ok(Some(tx.commit(Queued { refund, freed }).await?))
     }
 }

@@ -5,13 +5,14 @@ use axum::http::StatusCode;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::events::Cause;
-use common::http::openapi::{BodyRefused, Failures, NotAdministrator};
+use common::http::openapi::{BodyRefused, Failures, KeyRefused, NotAdministrator, Repeatable};
 use common::http::wire::{Whole, name, required, required_text, within};
 use common::http::{Json, Path, RequestId};
+use common::idempotency::{Key, Keyed, Once, Told};
 use common::language::Language;
 use common::money::Money;
 use orders::Orders;
-use orders::refunds::{NewRefund, RefundError};
+use orders::refunds::{NewRefund, Queued, RefundError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -36,14 +37,16 @@ pub(crate) struct PartialRefund {
 /// The booking stays. The refund is queued when this answers, also while the payment provider can't be reached; smaller
 /// amounts than the provider refunds are its to refuse. Together with all other refunds of the payment it is never more
 /// than was paid, and of a confirmed booking something must stay paid: to give all of it back, cancel the booking.
+/// `Idempotency-Key` is required here: nothing else tells a repetition from a second refund of the same amount.
 #[utoipa::path(
     post,
     path = "/api/admin/payments/{payment_id}/refunds",
     operation_id = "refund_payment",
     tag = "payments",
-    params(("payment_id" = i64, Path, description = "The payment's id.", example = 1)),
+    params(("payment_id" = i64, Path, description = "The payment's id.", example = 1), Repeatable),
     request_body = PartialRefund,
     responses(
+        KeyRefused,
         (status = 201, description = "The refund is queued.", body = RefundDone),
         (status = 400, description = "The amount or the reason can't be accepted; `errors` names it.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such payment.", body = Problem, content_type = "application/problem+json"),
@@ -60,13 +63,16 @@ pub(crate) async fn refund(
     request_id: RequestId,
     language: Language,
     Path(payment_id): Path<i64>,
-    Json(wanted): Json<PartialRefund>,
-) -> Result<(StatusCode, Json<RefundDone>), ApiError> {
+    Keyed(key, Json(wanted)): Keyed<Json<PartialRefund>>,
+) -> Result<Told<Queued>, ApiError> {
+    let key = Key::required(key)?;
     let new = wanted.read(payment_id)?;
     let cause = Cause::admin(admin.id, request_id.as_str().to_owned());
-    let refund = orders.refund_part(&cause, &new).await.map_err(refused)?;
     let message = language.pick("환불이 접수되었습니다.", "The refund is on its way.");
-    Ok((StatusCode::CREATED, Json(RefundDone::new(message, refund))))
+    let once = Once::new(admin.id, Some(key), |queued: &Queued| {
+        (StatusCode::CREATED, RefundDone::new(message, queued.refund.clone()))
+    });
+    orders.refund_part(&cause, &new, &once).await.map_err(refused)
 }
 
 impl PartialRefund {

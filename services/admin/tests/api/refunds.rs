@@ -13,6 +13,7 @@ use testkit::desk::Sold;
 use testkit::{Client, seed};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::support::Service;
 
@@ -28,6 +29,11 @@ fn part(won: i64) -> Value {
 
 async fn sell(service: &Service, schedule: i64, seat: &str) -> Sold {
     service.sell(seed::user(&service.world.db).await, schedule, seat).await
+}
+
+/// A client whose next call is none that was made before.
+fn once(admin: &Client) -> Client {
+    admin.keyed(&Uuid::now_v7().to_string())
 }
 
 async fn cancel(admin: &Client, sold: &Sold) -> u16 {
@@ -79,7 +85,7 @@ async fn a_part_goes_back_and_the_booking_stays(_: MySqlPoolOptions, database: M
     let admin_id = seed::admin(&service.world.db).await;
     let admin = service.signed_in(admin_id);
     let sold = sell(&service, service.schedule(180).await, "6D").await;
-    let answer = admin.post(&path(&sold), &part(50_000)).await.expect(201);
+    let answer = once(&admin).post(&path(&sold), &part(50_000)).await.expect(201);
     let refund_id = answer["refund"]["refund_id"].as_str().unwrap().to_owned();
     assert_eq!((&answer["success"], &answer["message"]), (&json!(true), &json!("환불이 접수되었습니다.")));
     let expected = json!({
@@ -110,12 +116,12 @@ async fn something_stays_paid_for_a_booking_until_it_is_cancelled(_: MySqlPoolOp
     let service = Service::selling(database).await;
     let admin = service.admin().await;
     let sold = sell(&service, service.schedule(180).await, "6D").await;
-    admin.post(&path(&sold), &part(PRICE)).await.refused(409, "cancel-booking-instead");
-    let _ = admin.post(&path(&sold), &part(200_000)).await.expect(201);
-    admin.post(&path(&sold), &part(120_001)).await.refused(409, "refund-exceeds-paid");
-    admin.post(&path(&sold), &part(120_000)).await.refused(409, "cancel-booking-instead");
-    let _ = admin.post(&path(&sold), &part(119_999)).await.expect(201);
-    admin.post(&path(&sold), &part(1)).await.refused(409, "cancel-booking-instead");
+    once(&admin).post(&path(&sold), &part(PRICE)).await.refused(409, "cancel-booking-instead");
+    let _ = once(&admin).post(&path(&sold), &part(200_000)).await.expect(201);
+    once(&admin).post(&path(&sold), &part(120_001)).await.refused(409, "refund-exceeds-paid");
+    once(&admin).post(&path(&sold), &part(120_000)).await.refused(409, "cancel-booking-instead");
+    let _ = once(&admin).post(&path(&sold), &part(119_999)).await.expect(201);
+    once(&admin).post(&path(&sold), &part(1)).await.refused(409, "cancel-booking-instead");
     assert_eq!(cancel(&admin, &sold).await, 200);
     service.run_jobs().await;
     let state = "SUCCEEDED";
@@ -123,7 +129,7 @@ async fn something_stays_paid_for_a_booking_until_it_is_cancelled(_: MySqlPoolOp
     assert_eq!(service.refunds().await, parts);
     assert_eq!(service.given_back(&sold.receipt).await, PRICE);
     assert_eq!(service.payment(&sold.payment).await.0, "CANCELLED");
-    admin.post(&path(&sold), &part(1)).await.refused(409, "payment-not-refundable");
+    once(&admin).post(&path(&sold), &part(1)).await.refused(409, "payment-not-refundable");
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
@@ -133,10 +139,10 @@ async fn what_makes_no_sense_is_refused_by_its_name(_: MySqlPoolOptions, databas
     let schedule = service.schedule(180).await;
     let sold = sell(&service, schedule, "6D").await;
     for amount in [json!(0), json!(-1), json!(null), json!(1.5), json!("one"), json!(3_000_000_000_i64)] {
-        admin.post(&path(&sold), &json!({ "amount": amount, "reason": "x" })).await.refused_field("amount");
+        once(&admin).post(&path(&sold), &json!({ "amount": amount, "reason": "x" })).await.refused_field("amount");
     }
     for reason in [json!(null), json!(" "), json!("<b>"), json!("x".repeat(201)), json!(1)] {
-        admin.post(&path(&sold), &json!({ "amount": 1000, "reason": reason })).await.refused_field("reason");
+        once(&admin).post(&path(&sold), &json!({ "amount": 1000, "reason": reason })).await.refused_field("reason");
     }
     admin.post("/api/admin/payments/999999/refunds", &part(1000)).await.refused(404, "payment-not-found");
     let unpaid = service.begin(seed::user(&service.world.db).await, schedule, PRICE).await;
@@ -191,8 +197,8 @@ async fn terms_bind_owners_and_neither_administrators_nor_the_airline(
     assert_eq!(back, [PRICE, PRICE, 80_000]);
 
     // What the airline kept may be given back after all, all of it.
-    admin.post(&path(&by_owner), &part(240_001)).await.refused(409, "refund-exceeds-paid");
-    let _ = admin.post(&path(&by_owner), &part(240_000)).await.expect(201);
+    once(&admin).post(&path(&by_owner), &part(240_001)).await.refused(409, "refund-exceeds-paid");
+    let _ = once(&admin).post(&path(&by_owner), &part(240_000)).await.expect(201);
     service.run_jobs().await;
     assert_eq!(service.given_back(&by_owner.receipt).await, PRICE);
     assert_eq!(service.payment(&by_owner.payment).await.0, "CANCELLED");
@@ -217,7 +223,7 @@ async fn parallel_parts_and_cancels_never_give_back_more_than_was_paid(
                 barrier.wait().await;
                 match n {
                     0 => ("cancel", cancel(&admin, &sold).await),
-                    _ => ("part", admin.post(&path(&sold), &part(50_000)).await.status.as_u16()),
+                    _ => ("part", once(&admin).post(&path(&sold), &part(50_000)).await.status.as_u16()),
                 }
             });
         }
@@ -245,7 +251,7 @@ async fn a_part_waits_for_a_provider_that_is_away(_: MySqlPoolOptions, database:
     let admin = service.admin().await;
     let sold = sell(&service, service.schedule(180).await, "6D").await;
     service.provider().set_outage(Outage::new(Trouble::Refuse));
-    let _ = admin.post(&path(&sold), &part(50_000)).await.expect(201);
+    let _ = once(&admin).post(&path(&sold), &part(50_000)).await.expect(201);
     assert_eq!(cancel(&admin, &sold).await, 200);
     service.run_jobs().await;
     service.provider().set_outage(Outage::default());
@@ -306,7 +312,7 @@ async fn what_an_operator_paid_in_the_console_is_not_paid_again(_: MySqlPoolOpti
     let schedule = service.schedule(180).await;
     for (seat, tried_anew) in [("6D", true), ("6E", false)] {
         let sold = sell(&service, schedule, seat).await;
-        let _ = admin.post(&path(&sold), &part(100_000)).await.expect(201);
+        let _ = once(&admin).post(&path(&sold), &part(100_000)).await.expect(201);
         let given_up = "update refunds set state = 'NEEDS_OPERATOR' where payment_id = ?";
         service.by_hand(given_up, sold.payment.payment_id).await;
         let refund_id = refund_of(&service, sold.payment.payment_id).await;
@@ -332,7 +338,7 @@ async fn what_was_paid_outside_is_not_paid_by_the_provider(_: MySqlPoolOptions, 
     let service = Service::selling(database).await;
     let admin = service.admin().await;
     let sold = sell(&service, service.schedule(180).await, "6D").await;
-    let _ = admin.post(&path(&sold), &part(100_000)).await.expect(201);
+    let _ = once(&admin).post(&path(&sold), &part(100_000)).await.expect(201);
     service.by_hand("update refunds set state = 'NEEDS_OPERATOR' where payment_id = ?", sold.payment.payment_id).await;
     let refund_id = refund_of(&service, sold.payment.payment_id).await;
     // The cancel needn't wait for the operator, and leaves him his part.

@@ -124,3 +124,21 @@ async fn without_a_key_nobody_looks_for_one(_: MySqlPoolOptions, database: MySql
     let flight = service.catalogue.deactivate_flight(&cause, "CJ101", &Once::unkeyed()).await.unwrap();
     assert!(flight.done().is_some());
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_part_is_refunded_once_and_never_without_a_key(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::selling(database).await;
+    let (admin, schedule) = (service.admin().await, service.schedule(9).await);
+    let sold = service.sell(seed::user(&service.world.db).await, schedule, "1A").await;
+    let path = format!("/api/admin/payments/{}/refunds", sold.payment.payment_id);
+    let part = json!({ "amount": 50_000, "reason": "기내식 미제공" });
+
+    admin.post(&path, &part).await.refused(400, "idempotency-key-required");
+    let first = twice(&admin, "part-1", Method::POST, &path, Some(&part)).await;
+    assert_eq!((first.status.as_u16(), &first.body["refund"]["amount"]), (201, &json!(50_000)));
+    let other = json!({ "amount": 60_000, "reason": "기내식 미제공" });
+    admin.keyed("part-1").post(&path, &other).await.refused(422, "idempotency-key-reused");
+    twice(&admin, "part-2", Method::POST, &path, Some(&part)).await;
+    let refunds: i64 = sqlx::query_scalar("select count(*) from refunds").fetch_one(&service.world.db).await.unwrap();
+    assert_eq!(refunds, 2);
+}

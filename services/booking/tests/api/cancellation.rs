@@ -3,6 +3,7 @@
 use bootpay::simulator::Operation;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::events::Cause;
+use common::idempotency::Once;
 use common::money::Money;
 use orders::refunds::NewRefund;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ async fn cancel(shop: &Shop, buyer: &Traveller, number: &str) -> i64 {
 async fn give_back(shop: &Shop, sold: &Sold, won: i64) {
     let admin = seed::admin(&shop.world.db).await;
     let part = NewRefund { payment_id: sold.payment.payment_id, amount: Money::won(won), note: "meal".to_owned() };
-    shop.orders.refund_part(&Cause::admin(admin, None), &part).await.unwrap();
+    shop.orders.refund_part(&Cause::admin(admin, None), &part, &Once::unkeyed()).await.unwrap();
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

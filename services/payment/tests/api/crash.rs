@@ -1,6 +1,6 @@
 //! `kill -9` between any two steps: all money pays for one booking, or is back.
 
-use bootpay::simulator::{Mode, Operation, Outage, Payment, Trouble};
+use bootpay::simulator::{Mode, Operation, Outage, Outcome, Payment, Trouble};
 use common::events::Cause;
 use common::idempotency::Once;
 use serde_json::json;
@@ -122,4 +122,21 @@ async fn while_the_provider_has_the_call(_: MySqlPoolOptions, database: MySqlCon
         crash.settle().await;
         crash.assert_right().await;
     }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn while_it_approves_a_payment(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let crash = Crash::of(PROGRAM, database).await;
+    let agree = async |desk: &Desk, buyer: &Buyer| {
+        let begun = desk.begin_for(buyer.id, booked(desk, buyer).await, PRICE).await;
+        let pay = Payment { outcome: Outcome::Separate, webhook: Mode::None, ..Payment::new(&begun.order_id, PRICE) };
+        json!({ "orderId": begun.order_id, "receiptId": desk.provider().pay(pay).await.unwrap().receipt_id })
+    };
+    crash
+        .sweep(agree, async |program, buyer, request| {
+            let answer = program.post(buyer, "/api/payments/confirm", request).await;
+            // Where the first call was killed while the provider had it, its lease may run still.
+            assert!(matches!(answer.status.as_u16(), 200 | 202), "{}", answer.body);
+        })
+        .await;
 }

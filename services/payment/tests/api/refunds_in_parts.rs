@@ -49,7 +49,7 @@ async fn payment_of(service: &Service, order: &str) -> i64 {
 
 async fn try_part(service: &Service, payment_id: i64, won: i64) -> Result<(), RefundError> {
     let part = NewRefund { payment_id, amount: Money::won(won), note: "meal".to_owned() };
-    service.orders.refund_part(&Cause::admin(1, None), &part).await.map(drop)
+    service.orders.refund_part(&Cause::admin(1, None), &part, &Once::unkeyed()).await.map(drop)
 }
 
 async fn give_back(service: &Service, payment_id: i64, won: i64) {

@@ -1,9 +1,12 @@
 //! `Idempotency-Key`: asked again under one name, a payment is begun and attached once, and answered alike.
 
+use bootpay::simulator::{Operation, Outage, Trouble};
+use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::support::{PRICE, Service, message, order_of, wanted};
+use crate::confirm::{Agreed, PATH as CONFIRM, outage};
+use crate::support::{PRICE, Service, Shop, message, order_of, wanted};
 
 const INIT: &str = "/api/payments/init";
 const ATTACH: &str = "/api/payments/attach-booking";
@@ -101,4 +104,23 @@ async fn without_a_key_nobody_looks_for_one(_: MySqlPoolOptions, database: MySql
     let order = buyer.begin(schedule, 1).await;
     let booking = service.booking(&buyer, schedule, 1).await;
     let _ = buyer.attach(&order, &booking).await.expect(200);
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_payment_is_confirmed_once_and_told_the_same(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let agreed = Agreed::of(&shop).await;
+    let request = json!({ "orderId": agreed.order, "receiptId": agreed.receipt });
+    let confirm = agreed.buyer.keyed("confirm-1");
+    // Whose outcome is open is not kept: the same call goes on with it.
+    shop.provider.set_outage(outage(Trouble::Refuse, &[Operation::Confirm]));
+    let _ = confirm.post(CONFIRM, &request).await.expect(202);
+    shop.provider.set_outage(Outage::default());
+    shop.world.pass(TimeDelta::minutes(1));
+    let first = confirm.post(CONFIRM, &request).await;
+    assert_eq!((first.status.as_u16(), &first.body["booking"]["status"]), (200, &json!("CONFIRMED")));
+    confirm.post(CONFIRM, &request).await.repeats(&first);
+    agreed.assert_paid_once(&shop).await;
+    let other = json!({ "orderId": agreed.order, "receiptId": "another" });
+    confirm.post(CONFIRM, &other).await.refused(422, "idempotency-key-reused");
 }
