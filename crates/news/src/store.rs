@@ -4,6 +4,7 @@
 //! locked. So once the first that waits is known to be the first, nothing can come before it.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::db;
 use common::outbox::Topic;
 use common::page::Page;
 use common::telemetry::trace::Origin;
@@ -98,7 +99,7 @@ pub(crate) async fn deliver(db: &MySqlPool, news: &News) -> sqlx::Result<()> {
     .execute(&mut *tx)
     .await?;
     let_next_go(&mut tx, news).await?;
-    tx.commit().await
+    db::commit(tx).await
 }
 
 /// Tries a piece again later, unless somebody else has taken it since.
@@ -134,7 +135,7 @@ pub(crate) async fn park(db: &MySqlPool, news: &News, error: &str) -> sqlx::Resu
     .execute(&mut *tx)
     .await?;
     let_next_go(&mut tx, news).await?;
-    tx.commit().await
+    db::commit(tx).await
 }
 
 /// What waited behind a piece has waited long enough.

@@ -14,6 +14,8 @@ use crate::{Orders, approvals};
 #[derive(Clone, Copy, Debug)]
 pub struct Attached {
     schedule_id: i64,
+    /// Whether the payment isn't known to be paid yet.
+    unfinished: bool,
 }
 
 /// Why a payment can't be attached.
@@ -65,8 +67,9 @@ impl Orders {
     /// Attaches the caller's payment `order_id` to the caller's booking. The same pair again changes nothing, as long
     /// as nothing of it is being refunded.
     ///
-    /// Who attaches has just paid: if nobody told us yet, the provider is asked before anything is decided, so that a
-    /// payment the booking has no use for goes back at once.
+    /// Who attaches has just paid: if nobody told us yet, the provider is asked. Before anything is decided, so that a
+    /// payment the booking has no use for goes back at once; but not while the payment is another booking's by a guess,
+    /// which would become final by that.
     pub async fn attach(
         &self,
         cause: &Cause,
@@ -75,12 +78,15 @@ impl Orders {
         booking: &BookingRef,
         once: &Once<'_, Attached>,
     ) -> Result<Told<Attached>, AttachError> {
-        self.ask_about_unpaid(user_id, order_id).await?;
+        let asked = self.ask_about_unlinked(user_id, order_id).await?;
         loop {
             let attach = |tx| self.attach_once(tx, cause, user_id, order_id, booking);
             match self.transact(|| once.run(&self.db, attach)).await? {
                 Tried::Told(told) => {
                     if let Some(attached) = told.done() {
+                        if attached.unfinished && !asked {
+                            self.ask_about(&[order_id.to_owned()]).await?;
+                        }
                         self.seats_changed(attached.schedule_id).await;
                     }
                     return Ok(told);
@@ -201,7 +207,8 @@ impl Case<'_> {
     }
 
     async fn attached(&self, tx: Tx<'_, Attached>) -> Result<Tried, AttachError> {
-        Ok(tx.commit(Attached { schedule_id: self.booking.schedule_id }).await?.into())
+        let unfinished = matches!(self.payment.status, PaymentStatus::Requested | PaymentStatus::Expired);
+        Ok(tx.commit(Attached { schedule_id: self.booking.schedule_id, unfinished }).await?.into())
     }
 
     /// Refuses; money that came for nothing goes back, and so does what was reserved for it.

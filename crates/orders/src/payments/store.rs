@@ -156,11 +156,16 @@ pub(super) async fn unfinished_orders_of(
     .await
 }
 
-/// Whether this is a payment of the person's that no money is known of. After a decline it may still come.
-pub(super) async fn is_unpaid(connection: &mut MySqlConnection, user_id: i64, order_id: &str) -> sqlx::Result<bool> {
+/// Whether this is a payment of the person's that belongs to no booking and that no money is known of. After a decline it
+/// may still come.
+pub(super) async fn is_unlinked_and_unpaid(
+    connection: &mut MySqlConnection,
+    user_id: i64,
+    order_id: &str,
+) -> sqlx::Result<bool> {
     let found = sqlx::query_scalar!(
         "select 1 as found from payments
-         where order_id = ? and user_id = ? and status in ('REQUESTED', 'FAILED', 'EXPIRED')",
+         where order_id = ? and user_id = ? and booking_id is null and status in ('REQUESTED', 'FAILED', 'EXPIRED')",
         order_id,
         user_id,
     );

@@ -204,14 +204,18 @@ impl Orders {
         self.ask_about(&orders).await
     }
 
-    /// Asks the provider about a person's payment, unless it is known what became of the money.
-    pub(super) async fn ask_about_unpaid(&self, user_id: i64, order_id: &str) -> sqlx::Result<()> {
-        let is_unpaid = store::is_unpaid(&mut *self.db.acquire().await?, user_id, order_id).await?;
-        if is_unpaid { self.ask_about(&[order_id.to_owned()]).await } else { Ok(()) }
+    /// Asks the provider about a person's payment that belongs to no booking, unless it is known what became of the
+    /// money. Answers whether it was.
+    pub(super) async fn ask_about_unlinked(&self, user_id: i64, order_id: &str) -> sqlx::Result<bool> {
+        let asked = store::is_unlinked_and_unpaid(&mut *self.db.acquire().await?, user_id, order_id).await?;
+        if asked {
+            self.ask_about(&[order_id.to_owned()]).await?;
+        }
+        Ok(asked)
     }
 
     /// Asks the provider about the first few of these orders, all at once.
-    async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
+    pub(super) async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
         let Some(provider) = &self.provider else { return Ok(()) };
         let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
         for answer in futures_util::future::join_all(asked).await {

@@ -5,6 +5,7 @@
 
 mod store;
 
+use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
@@ -62,7 +63,7 @@ impl Orders {
         store::mark_applied(&mut tx, event_id).await?;
         let new = json!({ "event_id": event_id, "applied": applied.as_str() });
         events::record(&mut tx, cause, Subject::Payment, payment.0, "replayed", &(), &new).await?;
-        tx.commit().await?;
+        db::commit(tx).await?;
         Ok(Some(payment))
     }
 }
