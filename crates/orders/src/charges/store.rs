@@ -10,13 +10,14 @@ use super::{Charge, Facts, Outcome};
 /// been promised back stays nobody's, should its order appear after that.
 pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i64>, facts: &Facts) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, failed, cancelled, raw_status)
-         values (?, ?, ?, ?, ?, ?, ?, ?)
+        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, failed, cancelled, raw_status, cancelled_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, if(? > 0, now(6), null))
          on duplicate key update
              payment_id = coalesce(payment_id, if(refund_reserved > 0, null, values(payment_id))),
              amount     = if(was_paid, amount, values(amount)),
              was_paid   = was_paid or values(was_paid),
              failed     = failed or values(failed),
+             cancelled_at = if(values(cancelled) > cancelled, now(6), cancelled_at),
              cancelled  = greatest(cancelled, values(cancelled)),
              raw_status = values(raw_status),
              updated_at = now(6)",
@@ -28,6 +29,22 @@ pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i6
         facts.outcome == Outcome::Failed,
         facts.cancelled.as_won(),
         facts.raw_status,
+        facts.cancelled.as_won(),
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Notes how much the provider gave back of a charge that is on file and is no payment's.
+pub(crate) async fn note_return(connection: &mut MySqlConnection, facts: &Facts) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update charges set cancelled = ?, cancelled_at = now(6), raw_status = ?, updated_at = now(6)
+         where receipt_id = ? and payment_id is null and cancelled < ?",
+        facts.cancelled.as_won(),
+        facts.raw_status,
+        facts.receipt_id,
+        facts.cancelled.as_won(),
     )
     .execute(connection)
     .await

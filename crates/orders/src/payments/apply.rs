@@ -66,6 +66,9 @@ impl Orders {
     async fn apply_once(&self, cause: &Cause, facts: &Facts) -> sqlx::Result<Tried> {
         let mut tx = self.db.begin().await?;
         let Some(found) = store::find_by_order(&mut tx, &facts.order_id).await? else {
+            // Money for nobody's order goes back, and then it is on file that it did.
+            charges::store::note_return(&mut tx, facts).await?;
+            tx.commit().await?;
             return Ok(Tried::Applied(Applied::UnknownOrder, None));
         };
         let booking = match found.booking_id {
@@ -130,7 +133,7 @@ impl Orders {
 
 /// The charge that pays a payment: that of the receipt it has; else the first with money on it; else the first that
 /// ever had any.
-fn own_charge<'a>(payment: &store::Locked, on_file: &'a [Charge]) -> Option<&'a Charge> {
+pub(super) fn own_charge<'a>(payment: &store::Locked, on_file: &'a [Charge]) -> Option<&'a Charge> {
     let known = payment.receipt_id.as_deref();
     let paying = || on_file.iter().filter(|c| c.was_paid && c.amount == payment.amount);
     paying()
