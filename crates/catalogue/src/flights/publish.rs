@@ -162,8 +162,8 @@ async fn lower(
         let most = day.seats_of(flight.total_seats, flight.total_seats);
         if !is_rewritten && most.available < day.available_seats {
             store::set_seats(connection, day.schedule_id, most).await?;
-            let (old, new) =
-                (json!({ "available_seats": day.available_seats }), json!({ "available_seats": most.available }));
+            let old = json!({ "available_seats": day.available_seats });
+            let new = json!({ "available_seats": most.available, "capacity": day.capacity_with(most) });
             changes.push((day.schedule_id, old, new));
         }
     }
@@ -224,7 +224,9 @@ async fn publish_anew(
         let seats = day.seats_of(season.seats, flight.total_seats);
         store::publish_anew(connection, day.schedule_id, season.price, seats).await?;
         let old = state(day.current_price, day.available_seats, day.status);
-        changes.push((day.schedule_id, old, state(season.price, seats.available, ScheduleStatus::Active)));
+        let mut new = state(season.price, seats.available, ScheduleStatus::Active);
+        new["capacity"] = json!(day.capacity_with(seats));
+        changes.push((day.schedule_id, old, new));
     }
     events::record_all(connection, cause, Subject::Schedule, "published-anew", &changes).await
 }

@@ -210,6 +210,12 @@ impl Day {
         let free = wanted.min(total - self.taken) - self.lapsed;
         Seats { available: free.max(0), oversold: (-free).max(0) }
     }
+
+    /// How many seats are for sale in all with these, those that are taken included. No sale and no release changes
+    /// it, so reconciliation counts by it.
+    pub(super) fn capacity_with(&self, seats: Seats) -> i64 {
+        seats.available - seats.oversold + self.taken + self.lapsed
+    }
 }
 
 /// A day's seats as they are counted: what may be sold, and what must come back before any of it may.

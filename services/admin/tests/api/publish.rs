@@ -141,7 +141,7 @@ async fn days_that_are_published_are_skipped_or_published_anew(_: MySqlPoolOptio
     assert_eq!(service.search("ICN", "NRT", day).await, [(before[0].0, 250_000)]);
     let history = service.history("SCHEDULE", before[0].0).await;
     let old = json!({ "current_price": 320_000, "available_seats": 180, "status": "DELAYED" });
-    let new = json!({ "current_price": 250_000, "available_seats": 99, "status": "ACTIVE" });
+    let new = json!({ "current_price": 250_000, "available_seats": 99, "status": "ACTIVE", "capacity": 99 });
     assert_eq!(history[1..], [("ADMIN".into(), "published-anew".into(), json!({ "old": old, "new": new }))]);
     // A flight that stays as it is has no history.
     assert_eq!(service.actions("FLIGHT", "CJ900").await, ["created"]);
