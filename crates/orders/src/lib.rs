@@ -14,6 +14,7 @@ pub mod grounding;
 mod metrics;
 pub mod payments;
 mod provider;
+pub mod reconcile;
 pub mod refunds;
 mod seats;
 

@@ -43,6 +43,8 @@ common::metrics! {
         pub(crate) calls: IntGaugeVec = "cloudjet_provider_calls_open" by ["kind"],
         /// Seconds since the oldest call was begun whose outcome isn't known; 0 where none is.
         pub(crate) oldest_call: IntGauge = "cloudjet_provider_call_oldest_open_age_seconds",
+        /// What the last round of reconciliation found, by check; open: a person has to look.
+        pub(crate) findings: IntGaugeVec = "cloudjet_reconciliation_findings" by ["check", "state"],
     }
 }
 

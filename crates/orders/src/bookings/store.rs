@@ -290,7 +290,7 @@ pub(crate) async fn payable_without_payment(
 }
 
 /// Confirms a locked booking, on the hold that is sold now.
-pub(super) async fn confirm(connection: &mut MySqlConnection, booking_id: i64, hold: HoldId) -> sqlx::Result<()> {
+pub(crate) async fn confirm(connection: &mut MySqlConnection, booking_id: i64, hold: HoldId) -> sqlx::Result<()> {
     sqlx::query!(
         "update bookings
          set status = 'CONFIRMED', confirmed_at = now(6), hold_id = ?, cancel_reason = null, cancelled_at = null

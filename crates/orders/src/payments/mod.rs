@@ -5,6 +5,7 @@
 
 mod apply;
 mod attach;
+mod derive;
 mod inbox;
 mod init;
 mod ledger;
@@ -18,6 +19,7 @@ mod waiting;
 
 pub use apply::Applied;
 pub use attach::{AttachError, Attached};
+pub(crate) use derive::{Derived, derive, set_right};
 pub use inbox::Delivery;
 pub use init::{InitError, NewPayment, Requested, Target};
 pub use ledger::{ProviderEvent, ProviderEventFilter, RefundEntry, RefundFilter};
@@ -145,7 +147,7 @@ pub(crate) async fn give_up(
 }
 
 /// Queues refunds of everything that was paid on a locked payment, and closes it.
-async fn refund(
+pub(crate) async fn refund(
     connection: &mut MySqlConnection,
     cause: &Cause,
     payment: &store::Locked,
