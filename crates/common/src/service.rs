@@ -30,6 +30,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Exit code of a process whose settings can't be used (`EX_USAGE`).
 const USAGE: u8 = 64;
 
+/// Exit code of a command that could not finish.
+const UNFINISHED: u8 = 2;
+
 /// An error on the way to a running service.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -52,6 +55,11 @@ pub trait Service: Sized {
 
     /// The description of its API.
     fn openapi() -> utoipa::openapi::OpenApi;
+
+    /// Does what `name`, the first of its arguments, asks for beside serving; `None`: it knows no such command.
+    fn command(_name: &str, _arguments: &[String]) -> Option<ExitCode> {
+        None
+    }
 
     /// Builds the service, which declares in `metrics` what it counts. Nothing it depends on has to answer yet.
     fn build(settings: Self::Settings, metrics: &Registry) -> Result<Running, StartError>;
@@ -102,12 +110,12 @@ pub fn run<S: Service>() -> ExitCode {
             Err(error) => fail::<S>(&*error),
         };
     }
-    let settings = match config::load::<S::Settings>(&arguments, &config::environment()) {
+    if let Some(done) = arguments.split_first().and_then(|(name, rest)| S::command(name, rest)) {
+        return done;
+    }
+    let settings = match load::<S::Settings>(&arguments) {
         Ok(settings) => settings,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     let threads = S::shared(&settings).0.worker_threads;
     let served = runtime(threads).and_then(|runtime| {
@@ -120,6 +128,30 @@ pub fn run<S: Service>() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail::<S>(&*error),
     }
+}
+
+/// Runs a command of the program `name`, with settings of its own from `arguments` and the environment, to its end.
+pub fn run_command<C, F>(name: &str, arguments: &[String], command: impl FnOnce(C) -> F) -> ExitCode
+where
+    C: CommandFactory + FromArgMatches,
+    F: Future<Output = Result<ExitCode, StartError>>,
+{
+    let settings = match load(arguments) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    runtime(1).and_then(|runtime| runtime.block_on(command(settings))).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "{name}: {}", Chain(&*error));
+        ExitCode::from(UNFINISHED)
+    })
+}
+
+/// The settings of this process, or the code it ends with.
+fn load<C: CommandFactory + FromArgMatches>(arguments: &[String]) -> Result<C, ExitCode> {
+    config::load(arguments, &config::environment()).map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    })
 }
 
 fn runtime(threads: u16) -> Result<tokio::runtime::Runtime, StartError> {

@@ -84,6 +84,8 @@ pub struct Pauses {
     pub inbox: Duration,
     /// What waits, to be measured.
     pub backlog: Duration,
+    /// The books, to be compared.
+    pub rounds: Duration,
 }
 
 impl Pauses {
@@ -97,6 +99,7 @@ impl Pauses {
             unbooked: at_most(30, terms.reconcile_after_seconds),
             inbox: at_most(30, terms.reconcile_after_seconds),
             backlog: Duration::from_secs(15),
+            rounds: Duration::from_secs(terms.reconcile_interval_seconds.into()),
         }
     }
 }

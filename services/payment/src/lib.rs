@@ -13,7 +13,10 @@ mod health;
 mod init;
 mod list;
 mod news;
+mod reconcile;
 mod webhook;
+
+use std::process::ExitCode;
 
 use ::news::{Metrics, Outbox, Relay};
 use axum::Router;
@@ -26,8 +29,9 @@ use common::config::{Http, Telemetry};
 use common::health::Dependencies;
 use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
-use common::service::{Running, Service, StartError};
+use common::service::{self, Running, Service, StartError};
 use common::{db, idempotency, jobs};
+use orders::reconcile::Rounds;
 use orders::{Backlog, Orders};
 use secrecy::SecretString;
 use sqlx::MySqlPool;
@@ -37,6 +41,7 @@ use utoipa_axum::routes;
 
 pub use self::news::{NewsPauses, with_news};
 pub use config::{BrowserSettings, Pauses, Settings};
+pub use reconcile::Settings as ReconcileSettings;
 
 /// What the handlers work with.
 #[derive(Clone, Debug, FromRef)]
@@ -106,6 +111,10 @@ impl Service for Payment {
         api().into_openapi()
     }
 
+    fn command(name: &str, arguments: &[String]) -> Option<ExitCode> {
+        (name == "reconcile").then(|| service::run_command(Self::NAME, arguments, reconcile::run))
+    }
+
     fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
         let db = db::pool(&settings.database);
@@ -139,6 +148,7 @@ const AT_A_TIME: u32 = 50;
 /// Adds the jobs that pay refunds, find out what nobody told, and measure what waits.
 pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pauses) -> Running {
     let [calls, refunds, questions, unbooked, inbox, waiting] = std::array::from_fn(|_| orders.clone());
+    let rounds = Rounds::new(orders, &backlog);
     running
         .job(move |shift| jobs::every(pauses.calls, "resume provider calls", shift, move || resume(calls.clone())))
         .job(move |shift| jobs::every(pauses.refunds, "pay refunds", shift, move || pay_refunds(refunds.clone())))
@@ -148,6 +158,7 @@ pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pa
         .job(move |shift| {
             jobs::every(pauses.backlog, "look at the backlog", shift, move || look(waiting.clone(), backlog.clone()))
         })
+        .job(move |shift| jobs::every(pauses.rounds, "reconcile", shift, move || go_on(rounds.clone())))
 }
 
 async fn resume(orders: Orders) -> sqlx::Result<bool> {
@@ -168,6 +179,10 @@ async fn refund(orders: Orders) -> sqlx::Result<bool> {
 
 async fn look(orders: Orders, backlog: Backlog) -> sqlx::Result<bool> {
     orders.look_at_backlog(&backlog).await
+}
+
+async fn go_on(rounds: Rounds) -> sqlx::Result<bool> {
+    rounds.go_on().await
 }
 
 async fn tidy_inbox(orders: Orders) -> sqlx::Result<bool> {

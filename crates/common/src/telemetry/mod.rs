@@ -86,6 +86,11 @@ pub fn start(service: &'static str, settings: &Telemetry, metrics: &Registry) ->
     Ok(Guard { traces, _lines: worker })
 }
 
+/// Starts logging to standard error, for a command whose output is its own.
+pub fn to_stderr(settings: &Telemetry) {
+    tracing_subscriber::registry().with(lines(settings, std::io::stderr)).init();
+}
+
 /// Writes log lines to `writer` as `settings` ask for. Of spans it only knows those that say whose line it is: the
 /// request and the job.
 pub fn lines<S, W>(settings: &Telemetry, writer: W) -> impl Layer<S> + use<S, W>

@@ -21,7 +21,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let impatient = Orders { terms, ..shop.orders.clone() };
     let often = Duration::from_millis(20);
     let pauses =
-        Pauses { calls: often, refunds: often, questions: often, unbooked: often, inbox: often, backlog: often };
+        Pauses { calls: often, refunds: often, questions: often, unbooked: often, inbox: often, backlog: often, rounds: often };
     let running = with_jobs(Running::default(), &impatient, Backlog::new(&shop.world.metrics).unwrap(), pauses);
 
     // Nobody tells us, nobody books, nobody calls.

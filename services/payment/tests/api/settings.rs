@@ -34,6 +34,7 @@ fn have_the_contracts_defaults() {
         unbooked: seconds(30),
         inbox: seconds(30),
         backlog: seconds(15),
+        rounds: seconds(60),
     };
     assert_eq!(Pauses::of(&settings.orders.terms), pauses);
 }
