@@ -11,6 +11,7 @@ use bootpay::simulator::{Mode, Outcome, Payment};
 use common::chance::Chance;
 use orders::bookings::BookingRef;
 use orders::payments::{AttachError, InitError, Requested, Target};
+use orders::reconcile::{Round, Scope};
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::seed;
@@ -43,6 +44,7 @@ async fn whatever_they_do_no_seat_is_sold_twice_and_no_won_is_lost(_: MySqlPoolO
     tasks.join_all().await;
     model.books_are_kept().await;
     model.settle().await;
+    model.reconcile().await;
     model.books_are_kept().await;
     model.everything_is_settled().await;
 }
@@ -212,13 +214,23 @@ impl Model {
 
     async fn tidy(&self, dice: &Dice<'_>) {
         let orders = &self.shop.orders;
-        match dice.below(6) {
+        match dice.below(7) {
             0 => orders.expire_bookings_once(5).await.map(drop).unwrap(),
             1 => orders.sweep_seats_once(5).await.map(drop).unwrap(),
             2 => orders.ask_about_payments_once(5).await.map(drop).unwrap(),
             3 => orders.refund_unbooked_once(5).await.map(drop).unwrap(),
+            4 => self.reconcile().await,
             _ => orders.drive_refunds_once(5).await.map(drop).unwrap(),
         }
+    }
+
+    /// Nothing is found but what came too late, or not at all: webhooks, what was done in the console, and our own jobs.
+    async fn reconcile(&self) {
+        let mut round = Round::new(Scope { heals: true, is_thorough: true, schedule_id: None });
+        while self.shop.orders.reconcile_next(&mut round, &|_| {}).await.unwrap() {}
+        let report = round.report();
+        let late = ["receipt-differs", "receipt-unheard", "paid-unbooked", "refund-late", "refund-needs-operator"];
+        assert!(report.findings.iter().all(|finding| late.contains(&finding.check)), "{report}");
     }
 
     fn anybody(&self, dice: &Dice<'_>) -> Traveller {
