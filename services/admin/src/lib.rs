@@ -14,6 +14,7 @@ mod health;
 mod outbox;
 mod payments;
 mod refunding;
+mod reports;
 mod schedules;
 
 use std::time::Duration;
@@ -99,6 +100,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(payments::replay::replay))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::retry))
+        .routes(routes!(reports::money))
         .routes(routes!(health::health))
 }
 

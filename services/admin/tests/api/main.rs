@@ -21,6 +21,7 @@ mod races;
 mod refunds;
 mod repeat;
 mod replay;
+mod reports;
 mod schedules;
 mod settings;
 mod support;
