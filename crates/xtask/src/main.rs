@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate`,
-//! `db` and `replay`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate`, `db`, `replay` and
+//! `reconcile`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -31,6 +31,7 @@ mod probe;
 mod process;
 mod programs;
 mod random;
+mod reconcile;
 mod replay;
 mod report;
 mod servers;
@@ -63,6 +64,7 @@ enum Command {
     Generate(generate::Arguments),
     Db(db::Arguments),
     Replay(replay::Arguments),
+    Reconcile(reconcile::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -114,6 +116,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
         Command::Replay(arguments) => replay::run(arguments, settings).await.map(|()| 0),
+        Command::Reconcile(arguments) => reconcile::run(arguments, workspace, settings).await,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::build;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
 use crate::place::Place;
+use crate::reconcile;
 use crate::report;
 use crate::servers;
 use crate::services::Ports;
@@ -62,6 +63,8 @@ pub(crate) async fn run(
         migrate::run(Load::DemoData, workspace, profile, settings, &servers.database).await?;
     }
 
+    let environment = system::environment(settings, &ports, &servers, stack.place()?)?;
+    reconcile::remember(reconcile::program(workspace, profile), &environment, settings, stack.place()?)?;
     let ready = system::start(workspace, profile, settings, &ports, &servers, &Lines::Shown, stack).await?;
 
     let accounts = welcome::accounts(settings, !arguments.no_demo);
