@@ -68,7 +68,7 @@ impl Orders {
         let Some(found) = store::find_by_order(&mut tx, &facts.order_id).await? else {
             // Money for nobody's order goes back, and then it is on file that it did.
             charges::store::note_return(&mut tx, facts).await?;
-            tx.commit().await?;
+            db::commit(tx).await?;
             return Ok(Tried::Applied(Applied::UnknownOrder, None));
         };
         let booking = match found.booking_id {

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use common::db;
 use common::events;
 use serde::Serialize;
 use sqlx::{MySql, MySqlConnection, Transaction};
@@ -178,7 +179,7 @@ impl Audit<'_> {
     /// Commits what heals; a run that may only look takes it back.
     pub(super) async fn heal(&self, tx: Transaction<'_, MySql>, found: Found) -> sqlx::Result<Option<Found>> {
         if self.scope.heals {
-            tx.commit().await?;
+            db::commit(tx).await?;
         } else {
             take_back(tx).await?;
         }

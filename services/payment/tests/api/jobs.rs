@@ -20,8 +20,15 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let terms = Terms { reconcile_after: soon, reconcile_interval: soon, ..shop.orders.terms };
     let impatient = Orders { terms, ..shop.orders.clone() };
     let often = Duration::from_millis(20);
-    let pauses =
-        Pauses { calls: often, refunds: often, questions: often, unbooked: often, inbox: often, backlog: often, rounds: often };
+    let pauses = Pauses {
+        calls: often,
+        refunds: often,
+        questions: often,
+        unbooked: often,
+        inbox: often,
+        backlog: often,
+        rounds: often,
+    };
     let running = with_jobs(Running::default(), &impatient, Backlog::new(&shop.world.metrics).unwrap(), pauses);
 
     // Nobody tells us, nobody books, nobody calls.
@@ -34,7 +41,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let stop = CancellationToken::new();
     let shift = Shift { stop: stop.clone(), metrics: jobs::Metrics::new(&shop.world.metrics).unwrap() };
     let jobs: Vec<_> = running.jobs.into_iter().map(|start| tokio::spawn(start(shift.clone()))).collect();
-    assert_eq!(jobs.len(), 6);
+    assert_eq!(jobs.len(), 7);
     let settled = async {
         while (shop.status(&paid).await.as_str(), shop.status(&forgotten).await.as_str()) != ("CANCELLED", "FAILED") {
             sleep(Duration::from_millis(50)).await;

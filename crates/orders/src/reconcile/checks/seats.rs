@@ -5,6 +5,7 @@
 //! written by hand) is counted once, and from then on held against that count; being no more than a count, it names a
 //! difference and heals none.
 
+use common::db;
 use common::events::{self, Cause, Subject};
 use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
@@ -74,7 +75,7 @@ impl WrongCount {
                     let new = json!({ "capacity": counted });
                     let cause = Cause::system();
                     events::record(&mut tx, &cause, Subject::Schedule, schedule_id, "counted", &(), &new).await?;
-                    tx.commit().await?;
+                    db::commit(tx).await?;
                 }
                 Ok(None)
             }
