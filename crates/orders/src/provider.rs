@@ -9,9 +9,9 @@ common::metrics! {
     /// What is counted of the provider's requests.
     struct Requests {
         /// Requests to the payment provider, by operation and outcome; not_tried: refused at once, as it was away lately.
-        ended: IntCounterVec = "cloudjet_provider_calls_total" by ["operation", "outcome"],
+        ended: IntCounterVec = "cloudjet_provider_requests_total" by ["operation", "outcome"],
         /// Seconds until the payment provider had answered or was given up, by operation.
-        took: HistogramVec = "cloudjet_provider_call_duration_seconds" by ["operation"],
+        took: HistogramVec = "cloudjet_provider_request_duration_seconds" by ["operation"],
     }
 }
 
@@ -60,9 +60,9 @@ mod tests {
         let text = registry.text().unwrap();
         for line in [
             // Tried once more, as it moves no money.
-            "cloudjet_provider_calls_total{operation=\"token\",outcome=\"unreachable\"} 2",
-            "cloudjet_provider_calls_total{operation=\"receipt\",outcome=\"not_tried\"} 1",
-            "cloudjet_provider_call_duration_seconds_count{operation=\"token\"} 2",
+            "cloudjet_provider_requests_total{operation=\"token\",outcome=\"unreachable\"} 2",
+            "cloudjet_provider_requests_total{operation=\"receipt\",outcome=\"not_tried\"} 1",
+            "cloudjet_provider_request_duration_seconds_count{operation=\"token\"} 2",
             "cloudjet_provider_breaker_open 1",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -144,10 +144,10 @@ async fn what_makes_no_sense_is_refused_by_its_name(_: MySqlPoolOptions, databas
     for reason in [json!(null), json!(" "), json!("<b>"), json!("x".repeat(201)), json!(1)] {
         once(&admin).post(&path(&sold), &json!({ "amount": 1000, "reason": reason })).await.refused_field("reason");
     }
-    admin.post("/api/admin/payments/999999/refunds", &part(1000)).await.refused(404, "payment-not-found");
+    once(&admin).post("/api/admin/payments/999999/refunds", &part(1000)).await.refused(404, "payment-not-found");
     let unpaid = service.begin(seed::user(&service.world.db).await, schedule, PRICE).await;
     let path = format!("/api/admin/payments/{}/refunds", unpaid.payment_id);
-    admin.post(&path, &part(1000)).await.refused(409, "payment-not-refundable");
+    once(&admin).post(&path, &part(1000)).await.refused(409, "payment-not-refundable");
     assert_eq!(service.refunds().await, []);
 }
 
@@ -161,8 +161,8 @@ async fn what_is_not_booked_goes_back_as_a_whole(_: MySqlPoolOptions, database: 
     service.hear_of(&receipt).await;
     assert_eq!(service.seats(schedule).await, (179, 1));
     let path = format!("/api/admin/payments/{}/refunds", payment.payment_id);
-    admin.post(&path, &part(1000)).await.refused(409, "payment-not-booked");
-    let _ = admin.post(&path, &part(PRICE)).await.expect(201);
+    once(&admin).post(&path, &part(1000)).await.refused(409, "payment-not-booked");
+    let _ = once(&admin).post(&path, &part(PRICE)).await.expect(201);
     assert_eq!(service.seats(schedule).await, (180, 0));
     service.run_jobs().await;
     service.world.pass(TimeDelta::minutes(31));
