@@ -41,7 +41,7 @@ impl Orders {
     ///
     /// Safe in all replicas at once, beside clients that ask again: each takes a call by a guarded update.
     pub async fn resume_calls_once(&self, limit: u32) -> sqlx::Result<bool> {
-        let Some(provider) = &self.provider else { return Ok(false) };
+        let Some(provider) = self.provider.as_ref().map(bootpay::Client::undeterred) else { return Ok(false) };
         let due = store::due(&mut *self.db.acquire().await?, limit).await?;
         let mut worked = false;
         for call_id in due {
@@ -51,7 +51,7 @@ impl Orders {
             if let Some(traceparent) = &call.traceparent {
                 trace::resume(&span, traceparent);
             }
-            let asked = Asked { provider, deadline: Instant::now() + PATIENCE };
+            let asked = Asked { provider: &provider, deadline: Instant::now() + PATIENCE };
             self.drive(&call, None, asked).instrument(span).await?;
         }
         Ok(worked)

@@ -273,6 +273,11 @@ pub(crate) async fn is_under_way(connection: &mut MySqlConnection, payment_id: i
     store::is_under_way(connection, payment_id).await
 }
 
+/// Whether a receipt of a locked payment was let go of, uncharged: then no money went, and its booking may be paid anew.
+pub(crate) async fn has_let_go(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
+    store::has_let_go(connection, payment_id).await
+}
+
 /// Ends the call about a receipt, because the provider has told what became of it, and with the call its pin. Its
 /// payment and `booking` are locked, and what follows from the facts is done.
 pub(crate) async fn settle(

@@ -63,6 +63,16 @@ pub(super) async fn approvals_of(
     Ok(calls.fetch_all(connection).await?.into_iter().map(|row| (row.receipt_id, row.state)).collect())
 }
 
+/// Whether a receipt of the payment was to be let go of.
+pub(super) async fn has_let_go(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from provider_calls where payment_id = ? and kind = 'VOID') as "has: bool""#,
+        payment_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Whether a receipt is being let go, or was.
 pub(super) async fn is_let_go(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<bool> {
     let calls =

@@ -212,7 +212,9 @@ impl Change<'_> {
         let Some(booking) = self.booking else { return self.release_reservation(tx).await };
         let is_its = match booking.status {
             BookingStatus::Confirmed => true,
-            BookingStatus::Pending => !self.payment.is_closed,
+            BookingStatus::Pending => {
+                !self.payment.is_closed && !approvals::has_let_go(tx, self.payment.payment_id).await?
+            }
             BookingStatus::Cancelled | BookingStatus::Completed => false,
         };
         if !is_its || self.is_paid_by_another(tx, booking).await? {

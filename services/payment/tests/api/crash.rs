@@ -134,9 +134,11 @@ async fn while_it_approves_a_payment(_: MySqlPoolOptions, database: MySqlConnect
     };
     crash
         .sweep(agree, async |program, buyer, request| {
-            let answer = program.post(buyer, "/api/payments/confirm", request).await;
-            // Where the first call was killed while the provider had it, its lease may run still.
-            assert!(matches!(answer.status.as_u16(), 200 | 202), "{}", answer.body);
+            // What was killed has the call for half a minute: it is over for a client that asks again after that.
+            let over =
+                "update provider_calls set leased_until = now(6), next_attempt_at = now(6) where leased_until > now(6)";
+            sqlx::query(over).execute(&crash.desk.world.db).await.unwrap();
+            let _ = program.post(buyer, "/api/payments/confirm", request).await.expect(200);
         })
         .await;
 }
