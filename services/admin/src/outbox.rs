@@ -83,7 +83,7 @@ pub(crate) async fn list(
     path = "/api/admin/outbox/{id}/retry",
     operation_id = "retry_news",
     tag = "outbox",
-    params(("id" = Uuid, Path, description = "The news' id, which the subscriber knows as `webhook-id`.")),
+    params(("id" = Uuid, Path, description = "The news' id, which the subscriber knows as `webhook-id`.", example = "019aa5f0-6f3c-7c1e-9d43-5b1d0e7c2a11")),
     responses(
         (status = 202, description = "It is on its way.", body = Done),
         (status = 404, description = "There is no such news, or it is forgotten.", body = Problem, content_type = "application/problem+json"),

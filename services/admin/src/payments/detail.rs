@@ -35,6 +35,9 @@ pub(crate) struct PaymentFile {
 }
 
 /// Show everything that is known of a payment.
+///
+/// What the provider charged and gave back, what goes back, what the provider told, and who did what. Digits are an order
+/// id first, and then a payment's id.
 #[utoipa::path(
     get,
     path = "/api/admin/payments/{payment}",

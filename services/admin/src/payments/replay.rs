@@ -46,7 +46,7 @@ pub(crate) struct EventReplayed {
     path = "/api/admin/provider-events/{event_id}/replay",
     operation_id = "replay_provider_event",
     tag = "payments",
-    params(("event_id" = Uuid, Path, description = "The message's id.")),
+    params(("event_id" = Uuid, Path, description = "The message's id.", example = "019aa5f0-6f3c-7c1e-9d43-5b1d0e7c2a11")),
     responses(
         (status = 200, description = "What came of it.", body = EventReplayed),
         (status = 404, description = "There is no such message. Applied ones are kept for 13 months.", body = Problem, content_type = "application/problem+json"),

@@ -44,7 +44,7 @@ pub(crate) struct PartialRefund {
     operation_id = "refund_payment",
     tag = "payments",
     params(("payment_id" = i64, Path, description = "The payment's id.", example = 1), Repeatable),
-    request_body = PartialRefund,
+    request_body(content = PartialRefund, example = json!({ "amount": 50_000, "reason": "기내식 미제공" })),
     responses(
         KeyRefused,
         (status = 201, description = "The refund is queued.", body = RefundDone),

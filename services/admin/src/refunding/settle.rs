@@ -33,7 +33,7 @@ pub(crate) struct Settlement {
     operation_id = "settle_refund",
     tag = "payments",
     params(("refund_id" = Uuid, Path, description = "The refund's id.", example = "019aa4c0-0000-7000-8000-000000000001")),
-    request_body = Settlement,
+    request_body(content = Settlement, example = json!({ "note": "계좌 이체 완료" })),
     responses(
         (status = 200, description = "It is settled.", body = RefundDone),
         (status = 400, description = "The note is missing, too long, or has markup in it.", body = Problem, content_type = "application/problem+json"),
