@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::events::Cause;
+use common::idempotency::Once;
 use orders::reconcile::Scope;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::desk::wanted;
@@ -29,11 +30,12 @@ async fn come_and_go(books: Books, person: usize, schedule: i64) {
             booking
         };
         if turn % 3 == 0 {
-            books.orders.cancel_own(&Cause::user(buyer, None), buyer, &booking.booking_number).await.unwrap();
+            books.cancel_own(buyer, &booking).await;
         }
         // Somebody else wants the same, and is refused or gives up.
         let rival = books.buyer().await;
-        let _ = books.orders.book(&Cause::user(rival, None), &wanted(rival, schedule, &[&seat])).await;
+        let _ =
+            books.orders.book(&Cause::user(rival, None), &wanted(rival, schedule, &[&seat]), &Once::unkeyed()).await;
         let given_up = books.begin(rival, schedule, PRICE).await;
         books.hear_declined(&given_up, PRICE).await;
     }

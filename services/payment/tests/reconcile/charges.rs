@@ -1,6 +1,5 @@
 //! Payments against their charges, and charges against their refunds.
 
-use common::events::Cause;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use crate::support::{Books, PRICE};
@@ -72,7 +71,7 @@ async fn what_refunds_promise_is_reserved(_: MySqlPoolOptions, database: MySqlCo
     books.meddle("update charges set refund_reserved = 7 where receipt_id = ?", &sold.receipt).await;
     books.names("refund-reserve").await;
     books.meddle("update charges set refund_reserved = 0 where receipt_id = ?", &sold.receipt).await;
-    books.orders.cancel_any(&Cause::system(), &sold.booking.booking_number).await.unwrap();
+    books.cancel(&sold.booking).await;
     books.meddle("update charges set refund_reserved = 0 where receipt_id = ?", &sold.receipt).await;
     books.heals(&["refund-reserve"]).await;
     assert_eq!(books.going_back().await, ["320000 ADMIN PENDING"]);

@@ -1,7 +1,6 @@
 //! The money report.
 
 use chrono::TimeDelta;
-use common::events::Cause;
 use orders::payments::Target;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -30,7 +29,7 @@ async fn agrees_with_the_providers_ledger_to_the_won(_: MySqlPoolOptions, databa
 
     let today = books.world.day(0);
     books.world.pass(TimeDelta::days(1));
-    books.orders.cancel_any(&Cause::system(), &cancelled.booking.booking_number).await.unwrap();
+    books.cancel(&cancelled.booking).await;
     assert!(books.provider().cancel_in_console(&reversed.receipt, Some(20_000)));
     books.run_jobs().await;
     assert_eq!(books.reconcile().await, [("receipt-differs", true)]);

@@ -1,7 +1,6 @@
 //! The provider's receipts against our charges.
 
 use bootpay::simulator::{Operation, Outage, Trouble};
-use common::events::Cause;
 use orders::reconcile::{Scope, State};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -51,7 +50,7 @@ async fn the_sums_of_both_books_are_told(_: MySqlPoolOptions, database: MySqlCon
 async fn a_refund_on_its_way_is_no_finding(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database).await;
     let (_, sold) = books.sold().await;
-    books.orders.cancel_any(&Cause::system(), &sold.booking.booking_number).await.unwrap();
+    books.cancel(&sold.booking).await;
     assert_eq!(books.reconcile().await, []);
     // It took effect there, and its answer isn't here yet.
     assert!(books.provider().cancel_in_console(&sold.receipt, None));
@@ -174,7 +173,7 @@ async fn a_provider_that_is_down_is_left_alone_and_said_to_be(_: MySqlPoolOption
 async fn a_refund_the_provider_never_paid_is_named(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database).await;
     let (_, sold) = books.sold().await;
-    books.orders.cancel_any(&Cause::system(), &sold.booking.booking_number).await.unwrap();
+    books.cancel(&sold.booking).await;
     let wrong = "update refunds set state = 'SUCCEEDED', settled_at = now(6) where receipt_id = ?";
     books.meddle(wrong, &sold.receipt).await;
     books.names("refund-unseen").await;

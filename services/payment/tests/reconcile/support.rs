@@ -6,7 +6,9 @@ use catalogue::Catalogue;
 use catalogue::flights::{Plan, Season};
 use chrono::{NaiveTime, TimeDelta};
 use common::events::Cause;
+use common::idempotency::Once;
 use common::money::Money;
+use orders::bookings::Receipt;
 use orders::reconcile::{Report, Round, Scope, State};
 use sqlx::mysql::MySqlConnectOptions;
 use testkit::desk::{Desk, Sold};
@@ -59,7 +61,7 @@ impl Books {
         let day = self.world.day(3);
         let season = Season { first: day, last: day, price: Money::won(PRICE), seats, overwrite: true };
         let World { db, cache, clock, .. } = self.world.clone();
-        Catalogue { db, cache, clock }.publish(&Cause::system(), &plan, &season).await.unwrap();
+        Catalogue { db, cache, clock }.publish(&Cause::system(), &plan, &season, &Once::unkeyed()).await.unwrap();
         self.value("select max(schedule_id) from flight_schedules where ? = 1", 1).await
     }
 
@@ -73,6 +75,18 @@ impl Books {
         let schedule = self.published(9).await;
         let buyer = self.buyer().await;
         (schedule, self.sell(buyer, schedule, "1A").await)
+    }
+
+    /// Cancels a booking as an administrator.
+    pub(crate) async fn cancel(&self, booking: &Receipt) {
+        let number = &booking.booking_number;
+        self.orders.cancel_any(&Cause::system(), number, &Once::unkeyed()).await.unwrap();
+    }
+
+    /// Cancels a booking for its owner.
+    pub(crate) async fn cancel_own(&self, owner: i64, booking: &Receipt) {
+        let (cause, number) = (Cause::user(owner, None), &booking.booking_number);
+        self.orders.cancel_own(&cause, owner, number, &Once::unkeyed()).await.unwrap();
     }
 
     /// Makes a round.

@@ -1,7 +1,6 @@
 //! What waits too long.
 
 use bootpay::simulator::{Outage, Trouble};
-use common::events::Cause;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use crate::support::{Books, THOROUGH};
@@ -10,7 +9,7 @@ use crate::support::{Books, THOROUGH};
 async fn a_refund_that_takes_an_hour_is_named(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database).await;
     let (_, sold) = books.sold().await;
-    books.orders.cancel_any(&Cause::system(), &sold.booking.booking_number).await.unwrap();
+    books.cancel(&sold.booking).await;
     books.provider().set_outage(Outage::new(Trouble::Refuse));
     books.run_jobs().await;
     books.provider().set_outage(Outage::default());
