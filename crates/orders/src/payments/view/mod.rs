@@ -213,14 +213,15 @@ impl Orders {
 }
 
 impl Payment {
-    /// Tells, from its refunds, how much of it went back and is still to go. `cancelled` is what the provider says.
-    fn add_up(&mut self, cancelled: Money) {
+    /// Tells, from its refunds, how much of it went back and is still to go. `gone` is what of
+    /// its receipt the provider says went back, or an operator.
+    fn add_up(&mut self, gone: Money) {
         let own = || self.refunds.iter().filter(|refund| Some(&refund.receipt_id) == self.receipt_id.as_ref());
         let sum = |settled: bool| {
             own().filter(|r| (r.state == "SUCCEEDED") == settled).map(|r| r.amount.as_won()).sum::<i64>()
         };
         let (paid_back, open) = (Money::won(sum(true)), Money::won(sum(false)));
-        self.refunded_amount = cancelled.max(paid_back);
+        self.refunded_amount = gone.max(paid_back);
         // The provider may have paid back what we haven't written down yet.
         self.refund_pending_amount = open.min(self.amount.less(self.refunded_amount));
     }

@@ -13,14 +13,16 @@ use super::{ChargedReceipt, Filter, Payment, Refund, words};
 use crate::charges::Outcome;
 use crate::payments::{Method, PaymentStatus};
 
-/// A payment's row, joined with names, before its refunds are known. Until they are, what its receipt lost at the
-/// provider stands in `refunded_amount`.
+/// A payment's row, joined with names, before its refunds are known. Until they are, what is gone of its
+/// receipt, by the provider or by other means, stands in `refunded_amount`.
 macro_rules! select_payments {
     ($connection:expr, $rest:literal, $($argument:expr),*) => {
         sqlx::query!(
             r#"select p.payment_id, p.order_id, p.order_name, p.user_id, u.name as user_name, u.email as user_email, p.booking_id,
                       b.booking_number as "booking_number?", p.status as "status: PaymentStatus", p.amount,
-                      coalesce(c.cancelled, 0) as "cancelled!: i32", coalesce(p.currency, 'KRW') as "currency!: String",
+                      cast(coalesce(least(c.amount, c.cancelled + (
+                          select coalesce(sum(r.paid_outside), 0) from refunds r where r.receipt_id = c.receipt_id)), 0) as signed)
+                          as "gone!: i64", coalesce(p.currency, 'KRW') as "currency!: String",
                       p.method as "method: Method", p.bootpay_receipt_id, p.created_at as "created_at: DateTime<Utc>",
                       p.paid_at as "paid_at: DateTime<Utc>"
                from payments p
@@ -44,7 +46,7 @@ macro_rules! select_payments {
                     booking_number: row.booking_number,
                     status: row.status,
                     amount: Money::won(row.amount.into()),
-                    refunded_amount: Money::won(row.cancelled.into()),
+                    refunded_amount: Money::won(row.gone),
                     refund_pending_amount: Money::ZERO,
                     currency: row.currency,
                     method: row.method,

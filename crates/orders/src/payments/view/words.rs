@@ -15,6 +15,7 @@ pub(crate) fn reason(code: &str, language: Language) -> &'static str {
         "WRONG_AMOUNT" => ("주문과 다른 금액 결제", "Another amount was paid than ordered"),
         "TOO_LATE" => ("좌석 확보 시간이 지난 결제", "The payment came too late for the seats"),
         "UNBOOKED" => ("예약 없이 결제만 완료", "It was paid, but nothing was booked"),
+        "BY_HAND" => ("항공사 고객센터에서 환불", "The airline's desk gave it back"),
         "UNKNOWN_ORDER" => ("확인할 수 없는 주문", "Nobody made this order"),
         _ => ("환불", "Refund"),
     };
@@ -36,7 +37,8 @@ pub(super) fn moment(subject: &str, action: &str, new: &Value, language: Languag
         ("BOOKING", "cancelled") => ("예약이 취소되었습니다", "The booking was cancelled"),
         ("BOOKING", "completed") => ("탑승이 완료되었습니다.", "The flight was flown."),
         ("REFUND", "queued") => ("환불이 접수되었습니다", "A refund was begun"),
-        ("REFUND", "succeeded") => ("환불이 완료되었습니다.", "The refund was paid."),
+        // By the provider, or by the airline by other means: whose money it is sees no difference.
+        ("REFUND", "succeeded" | "settled") => ("환불이 완료되었습니다.", "The refund was paid."),
         ("REFUND", "needs-operator") => {
             ("담당자가 환불을 확인하고 있습니다.", "Somebody of the airline is looking after the refund.")
         }
@@ -75,7 +77,8 @@ mod tests {
             CancelReason::Airline,
             CancelReason::Reversed,
         ];
-        let others = [code::SURPLUS, code::WRONG_AMOUNT, code::TOO_LATE, code::UNBOOKED, code::UNKNOWN_ORDER];
+        let others =
+            [code::SURPLUS, code::WRONG_AMOUNT, code::TOO_LATE, code::UNBOOKED, code::UNKNOWN_ORDER, code::BY_HAND];
         for known in cancelled.map(CancelReason::as_str).into_iter().chain(others) {
             for language in [Language::Korean, Language::English] {
                 assert_ne!(reason(known, language), reason("SOMETHING_NEW", language), "{known}");
@@ -88,7 +91,9 @@ mod tests {
         let told = |action, new: &Value| moment("REFUND", action, new, Language::English);
         let queued = told("queued", &json!({ "amount": 1000, "reason": "SURPLUS" }));
         assert_eq!(queued.as_deref(), Some("A refund was begun: The payment was one too many."));
-        assert_eq!(told("succeeded", &json!({})).as_deref(), Some("The refund was paid."));
+        for paid in ["succeeded", "settled"] {
+            assert_eq!(told(paid, &json!({})).as_deref(), Some("The refund was paid."));
+        }
         assert_eq!(told("looked-at", &json!({})), None);
     }
 }
