@@ -90,7 +90,8 @@ impl Orders {
 
     /// Drives a refund one step. Answers whether it was its turn.
     async fn drive_refund(&self, provider: &bootpay::Client, refund_id: Uuid) -> sqlx::Result<bool> {
-        let Some(refund) = store::take(&mut *self.db.acquire().await?, refund_id).await? else { return Ok(false) };
+        let taken = db::retry(async || store::take(&mut *self.db.acquire().await?, refund_id).await).await?;
+        let Some(refund) = taken else { return Ok(false) };
         match self.pay_back(provider, &refund).await {
             Ok((receipt, paid)) => self.settle_refund(&refund, paid, &Facts::from(&receipt)).await?,
             Err(NotPaid::Database(error)) => return Err(error),

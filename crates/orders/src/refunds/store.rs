@@ -1,4 +1,5 @@
-//! The SQL of refunds.
+//! The SQL of refunds. What changes the state of one names the primary key: left to itself the server may come by the
+//! index of states, and meets whoever changes another's.
 
 use chrono::{DateTime, Utc};
 use common::db;
@@ -53,7 +54,7 @@ pub(super) async fn due(connection: &mut MySqlConnection, limit: u32) -> sqlx::R
 /// that dies with it lets it be taken again in a minute.
 pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<Option<Due>> {
     let taken = sqlx::query!(
-        "update refunds
+        "update refunds force index (primary)
          set state = 'SENT', attempts = attempts + 1, next_attempt_at = now(6) + interval 60 second
          where refund_id = ? and state in ('PENDING', 'SENT') and next_attempt_at <= now(6)",
         refund_id,
@@ -109,7 +110,7 @@ pub(super) async fn baseline(connection: &mut MySqlConnection, refund: &Due, can
 /// Writes down that a refund is paid, and how much that was. Answers whether it was being tried.
 pub(super) async fn succeed(connection: &mut MySqlConnection, refund_id: Uuid, paid: Money) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update refunds set state = 'SUCCEEDED', amount = ?, settled_at = now(6), last_error = null
+        "update refunds force index (primary) set state = 'SUCCEEDED', amount = ?, settled_at = now(6), last_error = null
          where refund_id = ? and state = 'SENT'",
         paid.as_won(),
         refund_id,
@@ -127,7 +128,7 @@ pub(super) async fn postpone(
     give_up: bool,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update refunds
+        "update refunds force index (primary)
          set state = if(?, 'NEEDS_OPERATOR', state), last_error = ?, refusals = refusals + ?,
              next_attempt_at = now(6) + interval least(900, 5 * pow(2, least(attempts, 10) - 1)) second
          where refund_id = ? and state = 'SENT'",
@@ -142,7 +143,8 @@ pub(super) async fn postpone(
 /// What is to be tried anew: as if it never had been. Answers whether it waited for an operator.
 pub(super) async fn retry(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update refunds set state = 'PENDING', attempts = 0, refusals = 0, baseline = null, next_attempt_at = now(6)
+        "update refunds force index (primary)
+         set state = 'PENDING', attempts = 0, refusals = 0, baseline = null, next_attempt_at = now(6)
          where refund_id = ? and state = 'NEEDS_OPERATOR'",
         refund_id,
     );
@@ -159,7 +161,8 @@ pub(super) async fn settle(
     note: &str,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update refunds set state = 'SUCCEEDED', settled_at = now(6), paid_outside = ?, settled_by = ?, settled_note = ?
+        "update refunds force index (primary)
+         set state = 'SUCCEEDED', settled_at = now(6), paid_outside = ?, settled_by = ?, settled_note = ?
          where refund_id = ? and state = 'NEEDS_OPERATOR'",
         outside.as_won(),
         by,
