@@ -81,6 +81,7 @@ pub(crate) struct Standing {
     amount: i64,
     reserved: i64,
     in_console: i64,
+    outside: i64,
 }
 
 impl Standing {
@@ -92,6 +93,11 @@ impl Standing {
     /// What of it our refunds have promised, or was cancelled in the provider's console.
     pub(crate) fn back(&self) -> Money {
         Money::won(self.reserved + self.in_console)
+    }
+
+    /// What of that the provider has given back, or is asked to: all but what operators paid by other means.
+    pub(crate) fn back_from_provider(&self) -> Money {
+        self.back().less(Money::won(self.outside))
     }
 
     /// What can still be refunded.
@@ -106,7 +112,8 @@ pub(crate) async fn standing(connection: &mut MySqlConnection, receipt_id: &str)
     let row = sqlx::query!(
         r#"select c.amount, c.refund_reserved, c.in_console, c.cancelled, count(r.refund_id) as refunds,
                   cast(coalesce(sum(r.state = 'SUCCEEDED'), 0) as signed) as "closed!: i64",
-                  cast(coalesce(sum(if(r.state = 'SUCCEEDED', r.amount - r.paid_outside, 0)), 0) as signed) as "refunded!: i64"
+                  cast(coalesce(sum(if(r.state = 'SUCCEEDED', r.amount - r.paid_outside, 0)), 0) as signed) as "refunded!: i64",
+                  cast(coalesce(sum(r.paid_outside), 0) as signed) as "outside!: i64"
            from charges c left join refunds r on r.receipt_id = c.receipt_id
            where c.receipt_id = ? group by c.receipt_id"#,
         receipt_id,
@@ -120,6 +127,7 @@ pub(crate) async fn standing(connection: &mut MySqlConnection, receipt_id: &str)
             amount: row.amount.into(),
             reserved: row.refund_reserved.into(),
             in_console: if row.closed == row.refunds { in_console.max(unaccounted) } else { in_console },
+            outside: row.outside,
         }
     }))
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Scope;
 use super::check::PAGE;
-use crate::charges::{Charge, Facts, Outcome};
+use crate::charges::{self, Charge, Facts, Outcome};
 
 /// A schedule's seats, as they are counted in three places.
 #[derive(Debug)]
@@ -353,26 +353,21 @@ pub(super) async fn cancelled_and_paid(
          and (p.closed_at is null or b.cancel_reason in ('ADMIN', 'AIRLINE'))
          and (p.closed_at is not null or b.cancel_reason is null or b.cancel_reason <> 'EXPIRED')
          and exists (select 1 from charges c
-                     where c.payment_id = p.payment_id and c.was_paid
-                       and c.refund_reserved + greatest(0, c.cancelled - (
-                               select coalesce(sum(r.amount), 0) from refunds r
-                               where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED')) < c.amount)
+                     where c.payment_id = p.payment_id and c.was_paid and c.cancelled < c.amount
+                       and c.refund_reserved + c.in_console < c.amount)
          group by b.booking_id order by b.booking_id limit ?"
     )
 }
 
 /// Whether there is money on a locked payment that no refund is queued for.
 pub(super) async fn has_money_left(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select 1 from charges c
-                          where c.payment_id = ? and c.was_paid
-                            and c.refund_reserved + greatest(0, c.cancelled - (
-                                    select coalesce(sum(r.amount), 0) from refunds r
-                                    where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED')) < c.amount) as "has: bool""#,
-        payment_id,
-    )
-    .fetch_one(connection)
-    .await
+    for charge in charges::store::of_payment(connection, payment_id).await?.iter().filter(|c| c.is_live()) {
+        let standing = charges::store::standing(connection, &charge.receipt_id).await?;
+        if standing.is_some_and(|standing| standing.rest() > Money::ZERO) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Confirmed bookings without money.
@@ -388,7 +383,9 @@ pub(super) async fn confirmed_unpaid(
            and (s.schedule_id = ? or ? is null and (? or s.flight_date >= current_date - interval 2 day))
            and b.status = 'CONFIRMED' and b.total_amount > 0
            and not exists (select 1 from payments p join charges c on c.payment_id = p.payment_id
-                           where p.booking_id = b.booking_id and c.was_paid and c.cancelled < c.amount)
+                           where p.booking_id = b.booking_id and c.was_paid
+                             and c.cancelled + (select coalesce(sum(r.paid_outside), 0) from refunds r
+                                                where r.receipt_id = c.receipt_id) < c.amount)
          order by b.booking_id limit ?",
         after,
         scope.schedule_id,
@@ -404,7 +401,9 @@ pub(super) async fn confirmed_unpaid(
 pub(super) async fn is_paid_for(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select 1 from payments p join charges c on c.payment_id = p.payment_id
-                          where p.booking_id = ? and c.was_paid and c.cancelled < c.amount) as "is: bool""#,
+                          where p.booking_id = ? and c.was_paid
+                            and c.cancelled + (select coalesce(sum(r.paid_outside), 0) from refunds r
+                                               where r.receipt_id = c.receipt_id) < c.amount) as "is: bool""#,
         booking_id,
     )
     .fetch_one(connection)
@@ -443,7 +442,8 @@ pub(super) async fn unbooked(
     Ok(rows.into_iter().map(|row| Unbooked { payment_id: row.payment_id, is_undated: row.is_undated }).collect())
 }
 
-/// Payments that don't stand where their own charge says, or whose failure nobody noticed.
+/// Payments that don't stand where their own charge says, or whose failure nobody noticed. What an operator paid back by
+/// other means is as gone as what the provider cancelled.
 pub(super) async fn payments_with_wrong_status(
     connection: &mut MySqlConnection,
     scope: Scope,
@@ -451,14 +451,15 @@ pub(super) async fn payments_with_wrong_status(
 ) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         "select p.payment_id
-         from charges c
+         from (select c.*, c.cancelled + (select coalesce(sum(r.paid_outside), 0) from refunds r
+                                          where r.receipt_id = c.receipt_id) as gone from charges c) c
          join payments p on p.payment_id = c.payment_id
          left join bookings b on b.booking_id = p.booking_id
          where p.payment_id > ? and (? is null or coalesce(b.schedule_id, p.schedule_id) = ?)
            and (? or c.updated_at >= now(6) - interval 7 day)
            and case when c.was_paid and c.amount = p.amount
                     then if(c.receipt_id = p.bootpay_receipt_id,
-                            p.status <> case when c.cancelled = 0 then 'PAID' when c.cancelled < c.amount then 'PARTIALLY_REFUNDED'
+                            p.status <> case when c.gone = 0 then 'PAID' when c.gone < c.amount then 'PARTIALLY_REFUNDED'
                                              else 'CANCELLED' end,
                             p.status not in ('PAID', 'PARTIALLY_REFUNDED', 'CANCELLED'))
                     when c.failed then p.status in ('REQUESTED', 'EXPIRED')
@@ -548,7 +549,7 @@ pub(super) async fn charges_with_wrong_reserve(
     )
 }
 
-/// Charges of which more was refunded, by our refunds, than the provider has told.
+/// Charges of which more was refunded by the provider, as our refunds have it, than it has told.
 pub(super) async fn charges_given_back_less(
     connection: &mut MySqlConnection,
     scope: Scope,
@@ -558,7 +559,7 @@ pub(super) async fn charges_given_back_less(
         connection,
         scope,
         after,
-        "and c.cancelled < (select coalesce(sum(r.amount), 0) from refunds r
+        "and c.cancelled < (select coalesce(sum(r.amount - r.paid_outside), 0) from refunds r
                             where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED')"
     )
 }
@@ -601,23 +602,14 @@ pub(super) async fn has_refunds(connection: &mut MySqlConnection, receipt_id: &s
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reserve {
     pub(super) amount: Money,
-    pub(super) cancelled: Money,
     pub(super) reserved: Money,
     pub(super) refunds: Money,
-}
-
-impl Reserve {
-    /// A refund of what was left, of which a part was cancelled in the console meanwhile, is over less than was reserved
-    /// for it: then nothing is left, and nothing is wrong.
-    pub(super) fn is_wrong(&self) -> bool {
-        self.reserved < self.refunds || (self.reserved > self.refunds && self.cancelled < self.amount)
-    }
 }
 
 /// Locks a charge, and tells of its refunds.
 pub(super) async fn lock_reserve(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Option<Reserve>> {
     let row = sqlx::query!(
-        r#"select amount, cancelled, refund_reserved,
+        r#"select amount, refund_reserved,
                   cast((select coalesce(sum(r.amount), 0) from refunds r where r.receipt_id = c.receipt_id) as signed)
                       as "refunds!: i64"
            from charges c where receipt_id = ? for update"#,
@@ -627,7 +619,6 @@ pub(super) async fn lock_reserve(connection: &mut MySqlConnection, receipt_id: &
     .await?;
     Ok(row.map(|row| Reserve {
         amount: Money::won(row.amount.into()),
-        cancelled: Money::won(row.cancelled.into()),
         reserved: Money::won(row.refund_reserved.into()),
         refunds: Money::won(row.refunds),
     }))
@@ -723,25 +714,20 @@ pub(super) async fn take_charge(connection: &mut MySqlConnection, charge: &Charg
     Ok(taken.execute(connection).await?.rows_affected() == 1)
 }
 
-/// How much of a charge our refunds have promised, or paid.
+/// How much of a charge the provider has given back as far as we know, or is asked to.
 pub(super) async fn promised_of(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Money> {
-    let won = sqlx::query_scalar!(
-        r#"select cast(coalesce(sum(amount), 0) as signed) as "won!: i64" from refunds where receipt_id = ?"#,
-        receipt_id,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(Money::won(won))
+    let standing = charges::store::standing(connection, receipt_id).await?;
+    Ok(standing.map_or(Money::ZERO, |standing| standing.back_from_provider()))
 }
 
-/// How much of a charge our refunds say has gone back, and how much the provider.
+/// How much of a charge the provider has given back by our refunds, and how much by what it says.
 pub(super) async fn returned_of(
     connection: &mut MySqlConnection,
     receipt_id: &str,
 ) -> sqlx::Result<Option<(Money, Money)>> {
     let row = sqlx::query!(
         r#"select c.cancelled,
-                  cast((select coalesce(sum(r.amount), 0) from refunds r
+                  cast((select coalesce(sum(r.amount - r.paid_outside), 0) from refunds r
                         where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED') as signed) as "succeeded!: i64"
            from charges c where c.receipt_id = ?"#,
         receipt_id,

@@ -7,6 +7,7 @@ mod busy;
 mod charges;
 mod command;
 mod money;
+mod parts;
 mod provider;
 mod rounds;
 mod seats;

@@ -10,6 +10,7 @@ use common::idempotency::Once;
 use common::money::Money;
 use orders::bookings::Receipt;
 use orders::reconcile::{Report, Round, Scope, State};
+use orders::refunds::NewRefund;
 use sqlx::mysql::MySqlConnectOptions;
 use testkit::desk::{Desk, Sold};
 use testkit::{World, seed};
@@ -87,6 +88,55 @@ impl Books {
     pub(crate) async fn cancel_own(&self, owner: i64, booking: &Receipt) {
         let (cause, number) = (Cause::user(owner, None), &booking.booking_number);
         self.orders.cancel_own(&cause, owner, number, &Once::unkeyed()).await.unwrap();
+    }
+
+    /// Gives a part of what was paid back, as an administrator.
+    pub(crate) async fn give_back(&self, sold: &Sold, won: i64) {
+        let part = NewRefund {
+            payment_id: sold.payment.payment_id,
+            amount: Money::won(won),
+            note: "기내식 미제공".to_owned(),
+        };
+        self.orders.refund_part(&Cause::admin(1, None), &part, &Once::unkeyed()).await.unwrap();
+    }
+
+    /// Lets the provider give a refund up that is on its way, and an operator pay what is missing of it by bank.
+    pub(crate) async fn settle_by_hand(&self, sold: &Sold) {
+        let given_up = "update refunds set state = 'NEEDS_OPERATOR' where state = 'PENDING' and payment_id = ?";
+        self.meddle(given_up, sold.payment.payment_id).await;
+        self.names("refund-needs-operator").await;
+        let refund = "select refund_id from refunds where state = 'NEEDS_OPERATOR' and payment_id = ?";
+        let refund_id = self.value(refund, sold.payment.payment_id).await;
+        self.orders.settle_by_hand(&Cause::admin(1, None), refund_id, "계좌 이체 완료").await.unwrap();
+    }
+
+    /// Lets bookings be sold from now on under a rule that gives so much back until departure, less a fee.
+    pub(crate) async fn refund_rule(&self, version: i64, percent: i64, fee: i64) {
+        self.by_hand("insert into refund_rules (version, valid_from) values (?, '2001-01-01')", version).await;
+        sqlx::query("insert into refund_tiers (version, hours, percent, fee) values (?, 0, ?, ?)")
+            .bind(version)
+            .bind(percent)
+            .bind(fee)
+            .execute(&self.world.db)
+            .await
+            .unwrap();
+    }
+
+    /// Asserts what was charged and given back in all by the money report, and that it is what the provider says, but
+    /// for what operators paid by other means.
+    pub(crate) async fn assert_moved(&self, charged: i64, refunded: i64) {
+        let ledger = self.provider().receipts();
+        let sum = |field: &str| ledger.iter().map(|receipt| receipt[field].as_i64().unwrap()).sum::<i64>();
+        let outside: i64 = sqlx::query_scalar("select cast(coalesce(sum(paid_outside), 0) as signed) from refunds")
+            .fetch_one(&self.world.db)
+            .await
+            .unwrap();
+        assert_eq!((charged, refunded), (sum("price"), sum("cancelled_price") + outside));
+        let money = self.orders.money(self.world.day(-1), self.world.day(1)).await.unwrap();
+        assert_eq!(
+            (money.charged.as_won(), money.refunded.as_won(), money.net),
+            (charged, refunded, charged - refunded)
+        );
     }
 
     /// Makes a round.

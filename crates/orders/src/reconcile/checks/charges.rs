@@ -156,10 +156,11 @@ impl WrongReserve {
         if let Some(payment_id) = payment_id {
             payments::store::lock(&mut tx, payment_id).await?;
         }
-        let Some(reserve) = store::lock_reserve(&mut tx, &self.0).await?.filter(store::Reserve::is_wrong) else {
+        let Some(reserve) = store::lock_reserve(&mut tx, &self.0).await? else { return Ok(None) };
+        let store::Reserve { amount, reserved, refunds } = reserve;
+        if reserved == refunds {
             return Ok(None);
-        };
-        let store::Reserve { amount, reserved, refunds, .. } = reserve;
+        }
         let found = Found::new("charge", &self.0, format!("{reserved} of {amount} reserved for refunds of {refunds}"));
         if reserved > refunds || refunds > amount {
             return Ok(Some(found));
