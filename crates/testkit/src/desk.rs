@@ -149,6 +149,11 @@ impl Desk {
         self.at_the_window(payment, amount, Outcome::Decline).await
     }
 
+    /// Lets a buyer agree to a payment, which waits for our approval then. Nobody tells us.
+    pub async fn agree(&self, payment: &Requested, amount: i64) -> ReceiptId {
+        self.at_the_window(payment, amount, Outcome::Separate).await
+    }
+
     async fn at_the_window(&self, payment: &Requested, price: i64, outcome: Outcome) -> ReceiptId {
         let payment = Payment { outcome, webhook: Mode::None, ..Payment::new(&payment.order_id, price) };
         self.provider().pay(payment).await.expect("a receipt").receipt_id

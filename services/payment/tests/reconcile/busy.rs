@@ -25,8 +25,15 @@ async fn come_and_go(books: Books, person: usize, schedule: i64) {
         } else {
             let booking = books.book(buyer, schedule, &[&seat]).await;
             let payment = books.begin_for(buyer, booking.booking_id, PRICE).await;
-            let receipt = books.pay(&payment, PRICE).await;
-            books.hear_of(&receipt).await;
+            if turn == 1 {
+                let receipt = books.pay(&payment, PRICE).await;
+                books.hear_of(&receipt).await;
+            } else {
+                let receipt = books.agree(&payment, PRICE).await;
+                let approval =
+                    books.orders.approve(&Cause::user(buyer, None), buyer, &payment.order_id, &receipt).await;
+                assert!(!approval.unwrap().is_open);
+            }
             booking
         };
         if turn % 3 == 0 {

@@ -31,4 +31,6 @@ pub const CHECKS: &[Check] = &[
     Check::of::<waiting::Refund>(),
     Check::of::<waiting::GivenUpRefund>(),
     Check::of::<waiting::Message>(),
+    Check::of::<waiting::Call>(),
+    Check::of::<waiting::News>(),
 ];

@@ -1,4 +1,5 @@
-//! What waits longer than it should: refunds, and messages of the provider. Others work on these; here they are named.
+//! What waits longer than it should: refunds, calls to the provider and its messages, and news. Others work on these;
+//! here they are named.
 //!
 //! Time alone makes them findings, so there is nothing to look at again.
 
@@ -85,5 +86,59 @@ impl Suspect for Message {
 
     async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
         Ok(Some(Found::new("message", &self.0.id, self.0.to_string())))
+    }
+}
+
+/// A call to the provider whose outcome isn't known.
+pub(in crate::reconcile) struct Call(Waiting);
+
+impl Suspect for Call {
+    type Key = Uuid;
+
+    const RULE: Rule = Rule {
+        code: "call-open",
+        means: "The provider was asked a quarter of an hour ago to take a payment, or to let one go, and what came of it isn't known. It is still found out.",
+        heals: None,
+        to_do: "See whether the payment service runs and the provider answers; last_error of the call says why it waits. A pinned booking keeps its seats meanwhile.",
+    };
+
+    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
+        let page = store::open_calls(&mut *audit.connection().await?, audit.scope, *after).await?;
+        Ok(page.into_iter().map(Self).collect())
+    }
+
+    fn key(&self) -> Uuid {
+        self.0.id
+    }
+
+    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
+        Ok(Some(Found::new("call", &self.0.id, self.0.to_string())))
+    }
+}
+
+/// News that is not sent any more.
+pub(in crate::reconcile) struct News(Waiting);
+
+impl Suspect for News {
+    type Key = Uuid;
+
+    const RULE: Rule = Rule {
+        code: "news-parked",
+        means: "The subscriber has not taken news in three days, or wants no more; it is not sent any more.",
+        heals: None,
+        to_do: "See why with the subscriber (docs/news.md), then send it again: POST /api/admin/outbox/{id}/retry. After 30 days it is forgotten.",
+    };
+
+    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
+        let page = store::parked_news(&mut *audit.connection().await?, audit.scope, *after).await?;
+        Ok(page.into_iter().map(Self).collect())
+    }
+
+    fn key(&self) -> Uuid {
+        self.0.id
+    }
+
+    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
+        Ok(Some(Found::new("news", &self.0.id, self.0.to_string())))
     }
 }
