@@ -13,8 +13,6 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
 /// Makes `span` part of the trace that a request's `headers` name, and answers which trace it is in now. `None` where
 /// they name none and nothing is traced here.
 pub(crate) fn join(span: &Span, headers: &HeaderMap) -> Option<TraceId> {
@@ -32,20 +30,6 @@ pub(crate) fn join(span: &Span, headers: &HeaderMap) -> Option<TraceId> {
 /// what they say stays.
 pub fn pass_on(headers: &mut HeaderMap) {
     global::get_text_map_propagator(|format| format.inject_context(&Span::current().context(), &mut ToSend(headers)));
-}
-
-/// The current span as a `traceparent`, to be kept with work that is done later. `None` where nothing is traced.
-pub fn current() -> Option<String> {
-    let mut headers = HeaderMap::new();
-    pass_on(&mut headers);
-    headers.get(TRACEPARENT)?.to_str().ok().map(str::to_owned)
-}
-
-/// Makes `span` part of the trace in which its work was [asked for](current).
-pub fn resume(span: &Span, traceparent: &str) {
-    if let Ok(traceparent) = HeaderValue::from_str(traceparent) {
-        join(span, &HeaderMap::from_iter([(TRACEPARENT, traceparent)]));
-    }
 }
 
 struct Received<'h>(&'h HeaderMap);
@@ -101,6 +85,11 @@ impl Origin {
     /// The current span; where nothing is traced here, the caller's. `None` where nobody traces.
     pub fn current() -> Option<Self> {
         Self::of(&Span::current().context()).or_else(|| CALLER.try_with(Clone::clone).ok().flatten())
+    }
+
+    /// Where work comes from of which a row keeps the `traceparent` and no more.
+    pub fn of_parent(parent: String) -> Self {
+        Self { parent, state: None }
     }
 
     /// Who sends these headers.

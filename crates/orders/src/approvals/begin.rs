@@ -4,7 +4,7 @@ use bootpay::{Receipt, ReceiptId};
 use catalogue::schedules::ScheduleStatus;
 use common::db;
 use common::events::{self, Cause, Subject};
-use common::telemetry::trace;
+use common::telemetry::trace::Origin;
 use serde_json::json;
 use sqlx::MySqlConnection;
 use uuid::Uuid;
@@ -73,7 +73,7 @@ impl Orders {
         self.may_approve(&mut tx, &booking, &payment).await?;
 
         let call_id = Uuid::now_v7();
-        let traceparent = trace::current();
+        let origin = Origin::current();
         let deadline = pin(&mut tx, cause, &booking).await?.ok_or(ApproveError::NotPayable)?;
         let row = NewRow {
             call_id,
@@ -82,7 +82,7 @@ impl Orders {
             payment_id: payment.payment_id,
             receipt_id,
             deadline: Some(deadline),
-            traceparent: traceparent.as_deref(),
+            traceparent: origin.as_ref().map(|origin| origin.parent.as_str()),
         };
         if !start(&mut tx, cause, &row).await? {
             events::take_back();
@@ -98,7 +98,7 @@ impl Orders {
             order_id: seen.order_id.clone(),
             amount: payment.amount,
             attempts: 1,
-            traceparent,
+            origin,
         }))
     }
 
@@ -159,7 +159,7 @@ pub(super) async fn void(
     payment_id: i64,
     receipt_id: &str,
 ) -> sqlx::Result<()> {
-    let traceparent = trace::current();
+    let origin = Origin::current();
     let row = NewRow {
         call_id: Uuid::now_v7(),
         kind: CallKind::Void,
@@ -167,7 +167,7 @@ pub(super) async fn void(
         payment_id,
         receipt_id,
         deadline: None::<Deadline>,
-        traceparent: traceparent.as_deref(),
+        traceparent: origin.as_ref().map(|origin| origin.parent.as_str()),
     };
     start(connection, cause, &row).await.map(drop)
 }

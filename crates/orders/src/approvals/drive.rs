@@ -7,7 +7,6 @@ use bootpay::{Cancel, Receipt, ReceiptId};
 use common::db;
 use common::error::Chain;
 use common::events::Cause;
-use common::telemetry::trace;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -48,8 +47,8 @@ impl Orders {
             let Some(call) = self.take_call(call_id).await? else { continue };
             worked = true;
             let span = tracing::info_span!("provider call", otel.name = %call.kind);
-            if let Some(traceparent) = &call.traceparent {
-                trace::resume(&span, traceparent);
+            if let Some(origin) = &call.origin {
+                origin.continue_in(&span);
             }
             let asked = Asked { provider: &provider, deadline: Instant::now() + PATIENCE };
             self.drive(&call, None, asked).instrument(span).await?;

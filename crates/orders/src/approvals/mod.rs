@@ -20,6 +20,7 @@ use bootpay::{ReceiptId, Status};
 use common::db;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
+use common::telemetry::trace::Origin;
 use serde_json::json;
 use sqlx::MySqlConnection;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -191,7 +192,7 @@ pub(crate) struct Call {
     order_id: String,
     amount: Money,
     attempts: i32,
-    traceparent: Option<String>,
+    origin: Option<Origin>,
 }
 
 /// The provider, asked for no longer than until a deadline.

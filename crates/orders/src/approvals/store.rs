@@ -2,6 +2,7 @@
 //! key: left to itself the server may come by the index of states, and meets whoever changes the state.
 
 use common::money::Money;
+use common::telemetry::trace::Origin;
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
@@ -185,7 +186,7 @@ async fn find(connection: &mut MySqlConnection, call_id: Uuid) -> sqlx::Result<C
         order_id: row.order_id,
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
-        traceparent: row.traceparent,
+        origin: row.traceparent.map(Origin::of_parent),
     })
 }
 

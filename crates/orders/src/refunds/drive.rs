@@ -6,8 +6,10 @@ use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
+use common::telemetry::trace::Origin;
 use futures_util::future::join_all;
 use serde_json::json;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::store;
@@ -28,6 +30,8 @@ pub(super) struct Due {
     pub(super) amount: Money,
     pub(super) attempts: i32,
     pub(super) refusals: i32,
+    /// The request that queued it.
+    pub(super) origin: Option<Origin>,
 }
 
 /// Why a refund isn't paid yet.
@@ -92,12 +96,20 @@ impl Orders {
     async fn drive_refund(&self, provider: &bootpay::Client, refund_id: Uuid) -> sqlx::Result<bool> {
         let taken = db::retry(async || store::take(&mut *self.db.acquire().await?, refund_id).await).await?;
         let Some(refund) = taken else { return Ok(false) };
-        match self.pay_back(provider, &refund).await {
-            Ok((receipt, paid)) => self.settle_refund(&refund, paid, &Facts::from(&receipt)).await?,
-            Err(NotPaid::Database(error)) => return Err(error),
-            Err(reason) => self.postpone_refund(&refund, &reason).await?,
+        let span = tracing::info_span!("refund", %refund_id);
+        if let Some(origin) = &refund.origin {
+            origin.continue_in(&span);
         }
+        self.try_refund(provider, &refund).instrument(span).await?;
         Ok(true)
+    }
+
+    async fn try_refund(&self, provider: &bootpay::Client, refund: &Due) -> sqlx::Result<()> {
+        match self.pay_back(provider, refund).await {
+            Ok((receipt, paid)) => self.settle_refund(refund, paid, &Facts::from(&receipt)).await,
+            Err(NotPaid::Database(error)) => Err(error),
+            Err(reason) => self.postpone_refund(refund, &reason).await,
+        }
     }
 
     /// Sees to it that the provider pays a refund, and answers how much of it we had it pay.

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use common::db;
 use common::money::Money;
+use common::telemetry::trace::Origin;
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
@@ -19,8 +20,8 @@ pub(super) async fn insert(
     part: Part<'_>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into refunds (refund_id, receipt_id, payment_id, booking_id, amount, reason, rule, note)
-         values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into refunds (refund_id, receipt_id, payment_id, booking_id, amount, reason, rule, note, traceparent)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         refund_id,
         receipt_id,
         purpose.payment_id,
@@ -29,6 +30,7 @@ pub(super) async fn insert(
         purpose.reason,
         part.rule,
         part.note,
+        Origin::current().map(|origin| origin.parent),
     )
     .execute(connection)
     .await
@@ -68,15 +70,19 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
     if taken.rows_affected() == 0 {
         return Ok(None);
     }
-    let row = sqlx::query!("select receipt_id, amount, attempts, refusals from refunds where refund_id = ?", refund_id)
-        .fetch_one(connection)
-        .await?;
+    let row = sqlx::query!(
+        "select receipt_id, amount, attempts, refusals, traceparent from refunds where refund_id = ?",
+        refund_id,
+    )
+    .fetch_one(connection)
+    .await?;
     Ok(Some(Due {
         refund_id,
         receipt_id: row.receipt_id,
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
         refusals: row.refusals,
+        origin: row.traceparent.map(Origin::of_parent),
     }))
 }
 

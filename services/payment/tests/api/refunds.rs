@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
@@ -9,7 +10,7 @@ use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::support::{Buyer, PRICE, Service, Shop, message, order_of, wanted};
+use crate::support::{BOOTPAY_SIGNATURE, Buyer, PRICE, Service, Shop, WEBHOOK, message, order_of, sign, wanted};
 
 /// A booking that is paid at the provider and confirmed here: its owner, number, order and receipt.
 async fn paid_booking(shop: &Shop) -> (Buyer, orders::bookings::Receipt, String, bootpay::ReceiptId) {
@@ -224,4 +225,21 @@ async fn a_lost_webhook_is_found_out(_: MySqlPoolOptions, database: MySqlConnect
     shop.run_jobs().await;
     assert_eq!(shop.status(&reserved).await, "FAILED");
     assert_eq!(shop.seats(schedule).await, (8, 1));
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn it_keeps_the_trace_of_the_request_that_queued_it(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::start(database);
+    let (buyer, schedule) = (service.buyer().await, service.schedule(9).await);
+    let order = buyer.begin(schedule, 1).await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let paid = message(&order, "r-1", 1, 1000);
+    let traced = service
+        .client
+        .with(BOOTPAY_SIGNATURE, &sign(&paid.to_string()))
+        .with(HeaderName::from_static("traceparent"), &format!("00-{trace}-00f067aa0ba902b7-01"));
+    traced.post(WEBHOOK, &paid).await.refused(400, "wrong-amount");
+    service.assert_refunds(&[(1000, "WRONG_AMOUNT", "PENDING")]).await;
+    let kept: Option<String> = service.value("select traceparent from refunds where amount = ?", 1000).await;
+    assert_eq!(kept.unwrap().split('-').nth(1), Some(trace));
 }
