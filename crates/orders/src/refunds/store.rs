@@ -178,13 +178,14 @@ pub(super) async fn settle(
     Ok(done.execute(connection).await?.rows_affected() == 1)
 }
 
-/// How much of a receipt the provider has cancelled that neither the console nor another refund that is paid accounts
-/// for.
+/// How much of a receipt the provider has cancelled that neither the console nor another refund accounts for: one that is
+/// paid, or one that is being tried and will find its share.
 pub(super) async fn unaccounted(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Money> {
     let unaccounted = sqlx::query_scalar!(
         r#"select greatest(0, c.cancelled - c.in_console - cast(coalesce((
-               select sum(r.amount - r.paid_outside) from refunds r
-               where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED'
+               select sum(case r.state when 'SUCCEEDED' then r.amount - r.paid_outside
+                                       when 'SENT' then least(r.amount, greatest(0, c.cancelled - r.baseline)) end)
+               from refunds r where r.receipt_id = c.receipt_id
            ), 0) as signed)) as "unaccounted!: i64"
            from charges c where c.receipt_id = ?"#,
         receipt_id,

@@ -1,5 +1,6 @@
 //! Money that goes back in parts: by us, in the provider's console, and by other means.
 
+use bootpay::simulator::{Operation, Outage, Trouble};
 use common::language::Language;
 use orders::payments::PaymentRef;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -78,6 +79,7 @@ async fn what_an_operator_paid_by_other_means_went_back_and_not_from_the_provide
     assert!(books.provider().cancel_in_console(&sold.receipt, Some(20_000)));
     books.heals(&["receipt-differs"]).await;
     books.give_back(&sold, 100_000).await;
+    books.give_up(&sold).await;
     books.settle_by_hand(&sold).await;
     assert_eq!(books.reconcile().await, []);
     assert_eq!(told(&books, &sold).await, (120_000, 0));
@@ -89,6 +91,7 @@ async fn what_an_operator_paid_by_other_means_went_back_and_not_from_the_provide
     assert_eq!(told(&books, &sold).await, (120_000, 200_000));
     // The operator gives half of it back in the console, and half by bank.
     assert!(books.provider().cancel_in_console(&sold.receipt, Some(100_000)));
+    books.give_up(&sold).await;
     books.settle_by_hand(&sold).await;
     assert_eq!(books.reconcile().await, []);
     assert_eq!(books.going_back().await, ["100000 BY_HAND SUCCEEDED", "200000 ADMIN SUCCEEDED"]);
@@ -126,4 +129,24 @@ async fn a_fee_that_its_rule_keeps_is_no_finding(_: MySqlPoolOptions, database: 
         (vec!["159000 OWNER SUCCEEDED".into()], (9, 0))
     );
     books.assert_moved(2 * PRICE, PRICE / 2 - 1_000).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_another_refund_has_cancelled_is_not_the_operators(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let (_, sold) = books.sold().await;
+    books.give_back(&sold, 100_000).await;
+    books.give_up(&sold).await;
+    books.give_back(&sold, 50_000).await;
+    books.provider().set_outage(Outage { only: Some(vec![Operation::Cancel]), ..Outage::new(Trouble::Refuse) });
+    books.run_jobs().await;
+    books.provider().set_outage(Outage::default());
+    // It took effect there, and its answer isn't here yet.
+    assert!(books.provider().cancel_in_console(&sold.receipt, Some(50_000)));
+    books.settle_by_hand(&sold).await;
+    books.minutes(1);
+    books.all_is_well().await;
+    assert_eq!(books.going_back().await, ["100000 BY_HAND SUCCEEDED", "50000 BY_HAND SUCCEEDED"]);
+    assert_eq!((books.given_back(&sold.receipt).await, told(&books, &sold).await), (50_000, (150_000, 0)));
+    books.assert_moved(PRICE, 150_000).await;
 }

@@ -100,10 +100,14 @@ impl Books {
         self.orders.refund_part(&Cause::admin(1, None), &part, &Once::unkeyed()).await.unwrap();
     }
 
-    /// Lets the provider give a refund up that is on its way, and an operator pay what is missing of it by bank.
-    pub(crate) async fn settle_by_hand(&self, sold: &Sold) {
+    /// Gives a refund up that nobody has tried yet.
+    pub(crate) async fn give_up(&self, sold: &Sold) {
         let given_up = "update refunds set state = 'NEEDS_OPERATOR' where state = 'PENDING' and payment_id = ?";
         self.meddle(given_up, sold.payment.payment_id).await;
+    }
+
+    /// Lets an operator pay by bank what is missing of a refund that was given up.
+    pub(crate) async fn settle_by_hand(&self, sold: &Sold) {
         self.names("refund-needs-operator").await;
         let refund = "select refund_id from refunds where state = 'NEEDS_OPERATOR' and payment_id = ?";
         let refund_id = self.value(refund, sold.payment.payment_id).await;
