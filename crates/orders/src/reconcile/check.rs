@@ -199,5 +199,5 @@ pub(super) async fn take_back(tx: Transaction<'_, MySql>) -> sqlx::Result<()> {
 
 /// Whether this booking was made here, and not adopted from the system before us, which kept no history.
 pub(super) async fn is_ours(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<bool> {
-    super::store::is_booked_here(connection, booking_id).await
+    super::checks::bookings::store::is_booked_here(connection, booking_id).await
 }

@@ -13,7 +13,6 @@ mod checks;
 mod money;
 mod report;
 mod rounds;
-mod store;
 
 use std::sync::{Mutex, PoisonError};
 

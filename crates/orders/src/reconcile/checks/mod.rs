@@ -1,7 +1,7 @@
-//! The checks, one file per family: seats, bookings and their payments, charges and their refunds, the provider, and
+//! The checks, one room per family: seats, bookings and their payments, charges and their refunds, the provider, and
 //! what waits too long.
 
-mod bookings;
+pub(super) mod bookings;
 mod charges;
 mod provider;
 mod seats;

@@ -3,6 +3,8 @@
 //! The trap is the adopted history. The system before us kept bookings without payments, and gave nothing back for
 //! cancelled ones; that was looked through by people when it was adopted, and is theirs to decide.
 
+pub(in crate::reconcile) mod store;
+
 use common::events::{self, Cause, Subject};
 use inventory::HoldId;
 use serde_json::json;
@@ -12,7 +14,6 @@ use crate::bookings::store::Locked;
 use crate::bookings::{self, BookingStatus, CancelReason, Verdict, accept_payment};
 use crate::payments::{self, give_up, refund};
 use crate::reconcile::check::{Audit, Found, Rule, Suspect, is_ours};
-use crate::reconcile::store;
 use crate::refunds::reason;
 use crate::seats::Seats;
 
@@ -81,7 +82,7 @@ impl PaidUnconfirmed {
     /// The hold of a locked booking, if its seats are sold already: it was confirmed, and somebody undid only that.
     async fn sold_already(&self, tx: &mut MySqlConnection, booking: &Locked) -> sqlx::Result<Option<HoldId>> {
         inventory::lock(tx, &Seats(booking.schedule_id)).await?;
-        let is_whole = store::wrong_claims_of(tx, self.0).await?.is_none();
+        let is_whole = super::seats::store::wrong_claims_of(tx, self.0).await?.is_none();
         Ok(booking.hold_id.filter(|_| is_whole && booking.passengers > 0))
     }
 }

@@ -1,12 +1,13 @@
 //! Charges: the payment stands where they say, what isn't its own goes back, and what refunds promise is reserved.
 
+pub(in crate::reconcile) mod store;
+
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 
 use crate::charges::Charge;
 use crate::payments::{self, Derived, PaymentStatus, derive, set_right};
 use crate::reconcile::check::{Audit, Found, Rule, Suspect};
-use crate::reconcile::store;
 use crate::refunds::{self, Purpose, reason};
 
 /// A payment that doesn't stand where its charges say.

@@ -4,6 +4,8 @@
 //! The trap is that both sides go on while they are compared. A look-up is compared with what was on file *before* it
 //! where the provider can only know more, and with what is on file *after* it where we can.
 
+mod store;
+
 use chrono::TimeDelta;
 use common::error::Chain;
 use common::events::Cause;
@@ -11,7 +13,8 @@ use common::money::Money;
 
 use crate::charges::{Facts, Outcome};
 use crate::reconcile::check::{Audit, Found, Rule, Suspect};
-use crate::reconcile::store::{self, ChargeOnFile, Question};
+
+use store::{ChargeOnFile, Question};
 
 /// After so many calls in a row that gave no answer, a round asks no more.
 const SILENCES: u32 = 3;
@@ -191,7 +194,8 @@ impl Suspect for Unreturned {
     };
 
     async fn find(audit: &Audit<'_>, after: &String) -> sqlx::Result<Vec<Self>> {
-        let page = store::charges_given_back_less(&mut *audit.connection().await?, audit.scope, after).await?;
+        let page =
+            super::charges::store::charges_given_back_less(&mut *audit.connection().await?, audit.scope, after).await?;
         Ok(page.into_iter().map(Self).collect())
     }
 

@@ -5,6 +5,8 @@
 //! written by hand) is counted once, and from then on held against that count; being no more than a count, it names a
 //! difference and heals none.
 
+pub(in crate::reconcile) mod store;
+
 use common::db;
 use common::events::{self, Cause, Subject};
 use inventory::{HoldError, HoldId, Want};
@@ -14,8 +16,9 @@ use sqlx::{MySql, Transaction};
 use crate::bookings::{self, BookingStatus};
 use crate::payments::{self, PaymentStatus};
 use crate::reconcile::check::{Audit, Found, Rule, Suspect, take_back};
-use crate::reconcile::store::{self, Seating};
 use crate::seats::{self, Seats};
+
+use store::Seating;
 
 /// A schedule whose counter may be wrong: each of them, to begin with.
 pub(in crate::reconcile) struct WrongCount(Seating);

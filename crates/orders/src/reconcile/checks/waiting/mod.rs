@@ -3,10 +3,13 @@
 //!
 //! Time alone makes them findings, so there is nothing to look at again.
 
+mod store;
+
 use uuid::Uuid;
 
 use crate::reconcile::check::{Audit, Found, Rule, Suspect};
-use crate::reconcile::store::{self, Waiting};
+
+use store::Waiting;
 
 /// A refund that is still tried.
 pub(in crate::reconcile) struct Refund(Waiting);

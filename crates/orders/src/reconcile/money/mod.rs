@@ -3,6 +3,8 @@
 //! A day is Seoul's. A movement counts on the day we learnt of it, which is the day it happened unless a webhook was
 //! lost over midnight, or somebody worked in the provider's console; in sum it is what the provider says.
 
+mod store;
+
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -10,7 +12,6 @@ use common::money::Money;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store;
 use crate::Orders;
 
 /// What moved on some days.
