@@ -78,8 +78,8 @@ pub(crate) struct PaymentWindow {
     /// `card` or `kakao`.
     #[schema(example = "card")]
     method: &'static str,
-    /// For a booking that was named: how its money waits for us.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// For a booking that was named: how its money waits for us. Else null.
+    #[schema(required)]
     extra: Option<Extra>,
 }
 
