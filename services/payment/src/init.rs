@@ -78,15 +78,15 @@ pub(crate) struct PaymentWindow {
     /// `card` or `kakao`.
     #[schema(example = "card")]
     method: &'static str,
-    /// For a booking that was named: how its money waits for us. Else null.
-    #[schema(required)]
-    extra: Option<Extra>,
+    /// How the money is taken.
+    extra: Extra,
 }
 
 /// What else the payment window is to be told.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Extra {
-    /// Always true: the payment is to stop before the card is charged, and `POST /api/payments/confirm` goes on with it.
+    /// Whether the payment is to stop before the card is charged; then `POST /api/payments/confirm` goes on with it. True
+    /// for a booking that was named.
     #[schema(example = true)]
     separately_confirmed: bool,
 }
@@ -184,7 +184,7 @@ impl PaymentWindow {
                 Method::Card => "card",
                 Method::Kakao => "kakao",
             },
-            extra: matches!(new.target, Target::Booking(_)).then_some(Extra { separately_confirmed: true }),
+            extra: Extra { separately_confirmed: matches!(new.target, Target::Booking(_)) },
         }
     }
 }

@@ -30,6 +30,7 @@ async fn answers_what_the_browser_client_opens_the_payment_window_with(
                 "order_name": "CJ101 항공권 (2명)",
                 "pg": "nicepay",
                 "method": "card",
+                "extra": { "separately_confirmed": false },
             },
         })
     );
