@@ -1,0 +1,50 @@
+{{/*
+The settings that all services share: the data of `cloudjet-config`. What belongs to one service stands in its own
+`env`, and secrets are files.
+*/}}
+{{- define "cloudjet.config" -}}
+CLOUDJET_ENV: {{ .Values.environment }}
+{{- range $name := include "cloudjet.enabled" . | fromYamlArray }}
+{{- $service := include "cloudjet.service" (dict "root" $ "name" $name) | fromYaml }}
+{{ upper $name }}_SERVICE_PORT: {{ int $service.port | quote }}
+{{- end }}
+DB_HOST: {{ .Values.database.host }}
+DB_PORT: {{ int .Values.database.port | quote }}
+DB_NAME: {{ .Values.database.name }}
+DB_USER: {{ .Values.database.user }}
+DB_POOL_SIZE: {{ int .Values.database.poolSize | quote }}
+{{- if .Values.redis.host }}
+REDIS_HOST: {{ .Values.redis.host }}
+REDIS_PORT: {{ int .Values.redis.port | quote }}
+REDIS_DB: {{ int .Values.redis.db | quote }}
+REDIS_SSL: {{ .Values.redis.tls | quote }}
+{{- end }}
+BOOTPAY_API_URL: {{ .Values.bootpay.apiUrl }}
+{{- with .Values.bootpay.applicationId }}
+BOOTPAY_APPLICATION_ID: {{ . | quote }}
+{{- end }}
+{{- with .Values.bootpay.restApplicationId }}
+BOOTPAY_REST_APPLICATION_ID: {{ . | quote }}
+{{- end }}
+CORS_ENABLED: {{ ne .Values.mesh.mode "sidecar" | quote }}
+CORS_ALLOWED_ORIGINS: {{ join "," .Values.http.allowedOrigins | quote }}
+TRUSTED_PROXY_HOPS: {{ int .Values.http.trustedProxyHops | quote }}
+SHUTDOWN_DELAY_SECONDS: {{ int .Values.shutdown.delaySeconds | quote }}
+LOG_FORMAT: json
+LOG_LEVEL: {{ .Values.telemetry.logLevel | quote }}
+{{- with .Values.telemetry.otlpEndpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
+OTEL_TRACES_SAMPLER: {{ $.Values.telemetry.sampler }}
+OTEL_TRACES_SAMPLER_ARG: {{ $.Values.telemetry.samplerArg | quote }}
+{{- end }}
+{{- $gateway := include "cloudjet.service" (dict "root" . "name" "gateway") | fromYaml }}
+{{- if $gateway.enabled }}
+UPSTREAM_TIMEOUT_SECONDS: {{ int .Values.http.timeoutSeconds | quote }}
+{{- range $name := include "cloudjet.enabled" . | fromYamlArray }}
+{{- if ne $name "gateway" }}
+{{- $service := include "cloudjet.service" (dict "root" $ "name" $name) | fromYaml }}
+{{ upper $name }}_SERVICE_URL: http://{{ include "cloudjet.name" $name }}.{{ $service.namespace }}.svc.cluster.local
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

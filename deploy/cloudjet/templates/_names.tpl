@@ -1,0 +1,97 @@
+{{/*
+A service's settings: the defaults, and over them its own. Callers read it with `fromYaml`.
+*/}}
+{{- define "cloudjet.service" -}}
+{{- $own := index .root.Values.services .name -}}
+{{- toYaml (mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own)) -}}
+{{- end }}
+
+{{/* The names of the services that are on, in the order of their ports: a YAML list. */}}
+{{- define "cloudjet.enabled" -}}
+{{- $on := dict -}}
+{{- range $name := keys .Values.services -}}
+{{- $service := include "cloudjet.service" (dict "root" $ "name" $name) | fromYaml -}}
+{{- if $service.enabled -}}{{- $_ := set $on (printf "%05d" (int $service.port)) $name -}}{{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range $port := keys $on | sortAlpha -}}{{- $names = append $names (index $on $port) -}}{{- end -}}
+{{- toYaml $names -}}
+{{- end }}
+
+{{/* The namespaces of the services that are on: a YAML list. */}}
+{{- define "cloudjet.namespaces" -}}
+{{- $namespaces := list -}}
+{{- range $name := include "cloudjet.enabled" . | fromYamlArray -}}
+{{- $service := include "cloudjet.service" (dict "root" $ "name" $name) | fromYaml -}}
+{{- $namespaces = append $namespaces $service.namespace -}}
+{{- end -}}
+{{- toYaml ($namespaces | uniq | sortAlpha) -}}
+{{- end }}
+
+{{/* What a service's objects are called, as in the original's chart. The gateway came later and has no suffix. */}}
+{{- define "cloudjet.name" -}}
+{{- if eq . "gateway" -}}gateway{{- else -}}{{ . }}-service{{- end -}}
+{{- end }}
+
+{{/* Labels that every object has. */}}
+{{- define "cloudjet.labels" -}}
+app.kubernetes.io/name: cloudjet
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ include "cloudjet.version" . | quote }}
+app.kubernetes.io/part-of: cloudjet
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{/* What a service's pods are found by; never changes. */}}
+{{- define "cloudjet.selector" -}}
+app: {{ include "cloudjet.name" . }}
+{{- end }}
+
+{{- define "cloudjet.version" -}}
+{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* The image of a program: by digest where one is given. */}}
+{{- define "cloudjet.image" -}}
+{{- $root := .root -}}
+{{- $image := printf "%s/%s%s" $root.Values.image.registry $root.Values.image.prefix .program -}}
+{{- if .digest -}}
+{{ $image }}:{{ include "cloudjet.version" $root }}@{{ .digest }}
+{{- else -}}
+{{ $image }}:{{ include "cloudjet.version" $root }}
+{{- end -}}
+{{- end }}
+
+{{/* Whether a service gets requests through objects that Argo Rollouts switches. */}}
+{{- define "cloudjet.isRollout" -}}
+{{- if ne .strategy.type "rolling" -}}true{{- end -}}
+{{- end }}
+
+{{/* The most replicas that a service can have at once, while a new version takes over. */}}
+{{- define "cloudjet.mostReplicas" -}}
+{{- $replicas := int .replicas -}}
+{{- if ne .autoscaling.type "none" -}}{{- $replicas = int .autoscaling.max -}}{{- end -}}
+{{- if eq .strategy.type "blueGreen" -}}{{ mul 2 $replicas }}
+{{- else if eq .strategy.type "canary" -}}{{ add $replicas $replicas }}
+{{- else -}}{{ add $replicas (int .strategy.maxSurge) }}
+{{- end -}}
+{{- end }}
+
+{{/* Who calls services inside the mesh on behalf of the world. */}}
+{{- define "cloudjet.gatewayPrincipal" -}}
+cluster.local/ns/{{ .Values.mesh.gateway.namespace }}/sa/{{ .Values.mesh.gateway.serviceAccount }}
+{{- end }}
+
+{{/* In which wave Argo CD applies an object. */}}
+{{- define "cloudjet.wave" -}}
+argocd.argoproj.io/sync-wave: {{ . | quote }}
+{{- end }}
+
+{{/* Helm runs what the migration needs before anything else of a release; Argo CD in waves of its sync, after the secrets. */}}
+{{- define "cloudjet.migrationHook" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-delete-policy: before-hook-creation
+argocd.argoproj.io/hook: Sync
+argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
+{{- end }}
