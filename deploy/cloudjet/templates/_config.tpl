@@ -28,7 +28,8 @@ BOOTPAY_REST_APPLICATION_ID: {{ . | quote }}
 {{- end }}
 CORS_ENABLED: {{ ne .Values.mesh.mode "sidecar" | quote }}
 CORS_ALLOWED_ORIGINS: {{ join "," .Values.http.allowedOrigins | quote }}
-TRUSTED_PROXY_HOPS: {{ int .Values.http.trustedProxyHops | quote }}
+{{- $gateway := include "cloudjet.service" (dict "root" . "name" "gateway") | fromYaml }}
+TRUSTED_PROXY_HOPS: {{ add (int .Values.http.trustedProxyHops) (ternary 1 0 $gateway.enabled) | quote }}
 SHUTDOWN_DELAY_SECONDS: {{ int .Values.shutdown.delaySeconds | quote }}
 LOG_FORMAT: json
 LOG_LEVEL: {{ .Values.telemetry.logLevel | quote }}
@@ -37,7 +38,6 @@ OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
 OTEL_TRACES_SAMPLER: {{ $.Values.telemetry.sampler }}
 OTEL_TRACES_SAMPLER_ARG: {{ $.Values.telemetry.samplerArg | quote }}
 {{- end }}
-{{- $gateway := include "cloudjet.service" (dict "root" . "name" "gateway") | fromYaml }}
 {{- if $gateway.enabled }}
 UPSTREAM_TIMEOUT_SECONDS: {{ int .Values.http.timeoutSeconds | quote }}
 {{- range $name := include "cloudjet.enabled" . | fromYamlArray }}

@@ -78,9 +78,60 @@ app: {{ include "cloudjet.name" . }}
 {{- end -}}
 {{- end }}
 
-{{/* Who calls services inside the mesh on behalf of the world. */}}
+{{/*
+Who calls services inside the mesh on behalf of the world. In ambient mode Istio makes the gateway's pods itself, and names
+their account after the Gateway and its class.
+*/}}
 {{- define "cloudjet.gatewayPrincipal" -}}
-cluster.local/ns/{{ .Values.mesh.gateway.namespace }}/sa/{{ .Values.mesh.gateway.serviceAccount }}
+{{- $gateway := .Values.mesh.gateway -}}
+{{- $account := $gateway.serviceAccount -}}
+{{- if eq .Values.mesh.mode "ambient" -}}{{- $account = printf "%s-%s" $gateway.name $gateway.className -}}{{- end -}}
+cluster.local/ns/{{ $gateway.namespace }}/sa/{{ $account }}
+{{- end }}
+
+{{/* From which namespace the world's requests come. */}}
+{{- define "cloudjet.ingressNamespace" -}}
+{{- if eq .Values.mesh.mode "none" -}}{{ .Values.networkPolicy.ingressNamespace }}{{- else -}}{{ .Values.mesh.gateway.namespace }}{{- end -}}
+{{- end }}
+
+{{/* The service that answers what belongs to nobody: the first one. */}}
+{{- define "cloudjet.fallback" -}}
+{{- first (without (include "cloudjet.enabled" . | fromYamlArray) "gateway") -}}
+{{- end }}
+
+{{/* The keys of the secret that a service is given: a YAML list. Without a cache there is no password of it. */}}
+{{- define "cloudjet.secretKeys" -}}
+{{- $keys := .service.secrets -}}
+{{- if not .root.Values.redis.host -}}{{- $keys = without $keys "REDIS_PASSWORD" -}}{{- end -}}
+{{- toYaml $keys -}}
+{{- end }}
+
+{{/* Whether an ambient mesh has proxies that read requests. */}}
+{{- define "cloudjet.hasWaypoint" -}}
+{{- if and (eq .Values.mesh.mode "ambient") .Values.mesh.waypoint -}}true{{- end -}}
+{{- end }}
+
+{{/* What a service's port is found by in an ambient mesh with waypoints, also by those who come through the gateway. */}}
+{{- define "cloudjet.waypointLabels" -}}
+{{- if include "cloudjet.hasWaypoint" . -}}
+istio.io/use-waypoint: waypoint
+istio.io/ingress-use-waypoint: "true"
+{{- end -}}
+{{- end }}
+
+{{/* Where the journey of `helm test` begins: at the world's door, as it has all paths. */}}
+{{- define "cloudjet.testUrl" -}}
+{{- $gateway := include "cloudjet.service" (dict "root" . "name" "gateway") | fromYaml -}}
+{{- if .Values.tests.url -}}{{ .Values.tests.url }}
+{{- else if ne .Values.mesh.mode "none" -}}https://{{ .Values.http.apiHost }}
+{{- else if $gateway.enabled -}}http://gateway-active.{{ $gateway.namespace }}.svc.cluster.local:{{ int $gateway.port }}
+{{- end -}}
+{{- end }}
+
+{{/* A pod that runs to its end has nothing to do in the mesh: a sidecar would outlive it. */}}
+{{- define "cloudjet.outsideMesh" -}}
+sidecar.istio.io/inject: "false"
+istio.io/dataplane-mode: none
 {{- end }}
 
 {{/* In which wave Argo CD applies an object. */}}

@@ -20,7 +20,7 @@ capabilities: { drop: [ALL] }
 {{- $root := .root -}}
 {{- $service := .service -}}
 {{- $full := include "cloudjet.name" .name -}}
-{{- $secrets := $service.secrets -}}
+{{- $secrets := include "cloudjet.secretKeys" . | fromYamlArray -}}
 metadata:
   labels:
     {{- include "cloudjet.selector" .name | nindent 4 }}
@@ -73,12 +73,17 @@ spec:
         - { name: internal, containerPort: {{ add (int $service.port) 1000 }} }
       envFrom:
         - configMapRef: { name: cloudjet-config }
-      {{- if or $secrets $service.env }}
+      {{- $env := $service.env }}
+      {{- if eq .name "gateway" }}
+      {{- /* It stands one proxy nearer to the world than the others. */}}
+      {{- $env = merge (dict "TRUSTED_PROXY_HOPS" (int $root.Values.http.trustedProxyHops)) $env }}
+      {{- end }}
+      {{- if or $secrets $env }}
       env:
         {{- range $key := $secrets }}
         - { name: {{ $key }}_FILE, value: /run/secrets/cloudjet/{{ $key }} }
         {{- end }}
-        {{- range $key, $value := $service.env }}
+        {{- range $key, $value := $env }}
         - { name: {{ $key }}, value: {{ $value | quote }} }
         {{- end }}
       {{- end }}

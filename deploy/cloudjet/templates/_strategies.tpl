@@ -13,6 +13,8 @@ blueGreen:
   {{- end }}
   # Longer than the analysis after the switch: until then the old version can be had back at once.
   scaleDownDelaySeconds: {{ int .strategy.scaleDownDelaySeconds }}
+  # No more than one old version stays: the database's connections are counted for two.
+  scaleDownDelayRevisionLimit: 1
   abortScaleDownDelaySeconds: 30
   activeMetadata: { labels: { cloudjet/role: active } }
   previewMetadata: { labels: { cloudjet/role: preview } }
@@ -34,11 +36,20 @@ canary:
   maxUnavailable: 0
   stableMetadata: { labels: { cloudjet/role: active } }
   canaryMetadata: { labels: { cloudjet/role: preview } }
-  {{- if eq $root.Values.mesh.mode "sidecar" }}
   trafficRouting:
+    {{- if eq $root.Values.mesh.mode "sidecar" }}
     istio:
-      virtualService: { name: cloudjet-vs.{{ $root.Values.defaults.namespace }}, routes: [{{ .name }}] }
-  {{- end }}
+      virtualService:
+        name: cloudjet-vs.{{ $root.Values.defaults.namespace }}
+        routes:
+          {{- range index (include "cloudjet.routes" $root | fromYaml) .name }}
+          - {{ include "cloudjet.routeName" (dict "name" $.name "route" .) }}
+          {{- end }}
+    {{- else }}
+    # The plugin must be installed with Argo Rollouts.
+    plugins:
+      argoproj-labs/gatewayAPI: { httpRoute: {{ .full }}, namespace: {{ $service.namespace }} }
+    {{- end }}
   steps:
     {{- range $weight := $service.strategy.canarySteps }}
     - setWeight: {{ int $weight }}

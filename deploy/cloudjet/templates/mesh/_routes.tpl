@@ -18,3 +18,8 @@ payment:
 admin:
   - { path: /api/admin }
 {{- end }}
+
+{{/* What a route is called, so that a canary can be given a share of it. */}}
+{{- define "cloudjet.routeName" -}}
+{{ .name }}{{ if .route.rewrite }}{{ .route.path | replace "/" "-" }}{{ end }}
+{{- end }}
