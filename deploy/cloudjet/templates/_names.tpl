@@ -11,10 +11,10 @@ A service's settings: the defaults, and over them its own. Callers read it with 
 {{- $on := dict -}}
 {{- range $name := keys .Values.services -}}
 {{- $service := include "cloudjet.service" (dict "root" $ "name" $name) | fromYaml -}}
-{{- if $service.enabled -}}{{- $_ := set $on (printf "%05d" (int $service.port)) $name -}}{{- end -}}
+{{- if $service.enabled -}}{{- $_ := set $on (printf "%05d %s" (int $service.port) $name) $name -}}{{- end -}}
 {{- end -}}
 {{- $names := list -}}
-{{- range $port := keys $on | sortAlpha -}}{{- $names = append $names (index $on $port) -}}{{- end -}}
+{{- range $key := keys $on | sortAlpha -}}{{- $names = append $names (index $on $key) -}}{{- end -}}
 {{- toYaml $names -}}
 {{- end }}
 
@@ -96,7 +96,9 @@ cluster.local/ns/{{ $gateway.namespace }}/sa/{{ $account }}
 
 {{/* The service that answers what belongs to nobody: the first one. */}}
 {{- define "cloudjet.fallback" -}}
-{{- first (without (include "cloudjet.enabled" . | fromYamlArray) "gateway") -}}
+{{- $names := without (include "cloudjet.enabled" . | fromYamlArray) "gateway" -}}
+{{- if not $names -}}{{- fail "services: at least one service besides the gateway must be enabled" -}}{{- end -}}
+{{- first $names -}}
 {{- end }}
 
 {{/* The keys of the secret that a service is given: a YAML list. Without a cache there is no password of it. */}}
