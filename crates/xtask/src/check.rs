@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Result, bail};
 
+use crate::chart::{self, Golden};
 use crate::generate;
 use crate::process::run_on_terminal;
 use crate::report;
@@ -25,6 +26,7 @@ pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<bool
     } else {
         verdicts.skip("dependencies", "cargo-deny is not installed");
     }
+    chart::check(&mut verdicts, workspace, Golden::Compare).await;
     report::say(verdicts.table());
     Ok(verdicts.passed())
 }

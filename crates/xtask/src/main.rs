@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `check`, `generate`, `db`, `replay` and
-//! `reconcile`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `chart`, `check`, `generate`, `db`, `replay`
+//! and `reconcile`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -16,6 +16,7 @@ use crate::stack::Stack;
 use crate::workspace::Workspace;
 
 mod build;
+mod chart;
 mod check;
 mod children;
 mod contract;
@@ -40,6 +41,7 @@ mod settings;
 mod stack;
 mod system;
 mod test;
+mod tool;
 mod up;
 mod verdicts;
 mod welcome;
@@ -59,7 +61,8 @@ enum Command {
     Test(test::Arguments),
     Contract(contract::Arguments),
     Measure(measure::Arguments),
-    /// Check formatting, lints, generated files and dependencies.
+    Chart(chart::Arguments),
+    /// Check formatting, lints, generated files, dependencies and the chart.
     Check,
     Generate(generate::Arguments),
     Db(db::Arguments),
@@ -112,6 +115,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
         }
         Command::Measure(arguments) => measure::run(arguments, workspace, stack).await.map(|()| 0),
+        Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),

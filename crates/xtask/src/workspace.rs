@@ -65,6 +65,11 @@ impl Workspace {
         self.target.join("contract")
     }
 
+    /// Where `cargo xtask chart` leaves what the chart renders to.
+    pub(crate) fn renders(&self) -> PathBuf {
+        self.target.join("chart")
+    }
+
     /// Where `cargo xtask measure` leaves what the services said.
     pub(crate) fn measure_logs(&self) -> PathBuf {
         self.target.join("measure")

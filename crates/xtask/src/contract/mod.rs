@@ -27,7 +27,6 @@ mod newman;
 mod run;
 mod schemathesis;
 pub(crate) mod session;
-mod tool;
 
 use schemathesis::{Budget, Schemathesis};
 use session::{Role, Session};

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
-use super::{run, tool};
+use super::run;
 use crate::services::Ports;
 use crate::stack::Stack;
+use crate::tool;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 

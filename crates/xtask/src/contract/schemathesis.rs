@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tokio::process::Command;
 
+use super::run;
 use super::session::Session;
-use super::{run, tool};
 use crate::services::Service;
 use crate::stack::Stack;
+use crate::tool;
 use crate::workspace::Workspace;
 
 const VERSION: &str = "4.32.5";

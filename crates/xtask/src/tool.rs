@@ -18,7 +18,7 @@ const COMPLETE: &str = "complete";
 ///
 /// # Errors
 /// If this machine hasn't got it.
-pub(super) fn require(name: &str) -> Result<PathBuf> {
+pub(crate) fn require(name: &str) -> Result<PathBuf> {
     programs::find(&[name]).with_context(|| format!("{name} is not installed"))
 }
 
@@ -26,7 +26,7 @@ pub(super) fn require(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// If they fail, for instance because there is no network.
-pub(super) async fn provide(
+pub(crate) async fn provide(
     workspace: &Workspace,
     name: &str,
     version: &str,

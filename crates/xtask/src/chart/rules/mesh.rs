@@ -1,0 +1,263 @@
+//! How the world's requests come in, and who may send what inside.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::object::{Object, Objects, Reach as _};
+use super::{Faults, Render, destinations, service_of};
+
+/// Whatever gets requests is the service that Argo Rollouts points to the promoted version.
+pub(super) fn the_world_reaches_promoted_versions(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for to in destinations(render.objects).into_iter().filter(|to| to.weight > 0) {
+        let selector = render.objects.find("Service", to.namespace, to.service).map(|s| s.at("/spec/selector"));
+        let workloads = selector.map(|selector| render.objects.selected(to.namespace, selector)).unwrap_or_default();
+        for workload in workloads.into_iter().filter(|workload| workload.kind() == "Rollout") {
+            let promoted = ["blueGreen/activeService", "canary/stableService"]
+                .map(|f| workload.text(&format!("/spec/strategy/{f}")));
+            if !promoted.contains(&to.service) {
+                faults.push(format!("{} sends requests to {}, which may find another version", to.route, to.service));
+            }
+        }
+    }
+    faults
+}
+
+pub(super) fn origins_are_exact(render: &Render<'_>) -> Faults {
+    let rules =
+        render.objects.of("VirtualService").flat_map(|o| o.list("/spec/http").iter().map(move |rule| (o, rule)));
+    let origins =
+        rules.flat_map(|(o, rule)| rule.list("/corsPolicy/allowOrigins").iter().map(move |origin| (o, origin)));
+    let in_mesh = origins
+        .filter(|(_, origin)| !origin.has("/exact") || origin.text("/exact").contains('*'))
+        .map(|(object, origin)| format!("{object} lets in {origin}"));
+    let listed = render.objects.of("ConfigMap").filter(|config| config.has("/data/CORS_ALLOWED_ORIGINS"));
+    let in_services = listed
+        .filter(|config| config.text("/data/CORS_ALLOWED_ORIGINS").contains('*'))
+        .map(|config| format!("{config} lets in everybody"));
+    in_mesh.chain(in_services).collect()
+}
+
+pub(super) fn http_is_sent_to_https(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for gateway in render.objects.of("Gateway") {
+        let plain = |server: &&Value| server.text("/port/protocol") == "HTTP";
+        for server in gateway.list("/spec/servers").iter().filter(plain) {
+            if server.at("/tls/httpsRedirect") != &json!(true) {
+                faults.push(format!("{gateway} answers without TLS"));
+            }
+        }
+        for listener in gateway.list("/spec/listeners").iter().filter(|l| l.text("/protocol") == "HTTP") {
+            if !is_redirected(render.objects, gateway, listener) {
+                faults.push(format!("{gateway}: nobody sends {} to https", listener.text("/name")));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether all that hangs on a listener redirects, and something does.
+fn is_redirected(objects: &Objects, gateway: &Object, listener: &Value) -> bool {
+    let hangs_on = |route: &&Object| {
+        route.list("/spec/parentRefs").iter().any(|parent| {
+            let names_it = parent.text("/name") == gateway.name();
+            names_it && (!parent.has("/sectionName") || parent.at("/sectionName") == listener.at("/name"))
+        })
+    };
+    let redirects = |route: &Object| {
+        route
+            .list("/spec/rules")
+            .iter()
+            .all(|rule| rule.list("/filters").iter().any(|filter| filter.text("/requestRedirect/scheme") == "https"))
+    };
+    let mut routes = objects.of("HTTPRoute").filter(hangs_on).peekable();
+    routes.peek().is_some() && routes.all(redirects)
+}
+
+/// In a mesh: everything is refused but what one policy of its own allows, and nothing goes unencrypted.
+pub(super) fn workloads_have_policies(render: &Render<'_>) -> Faults {
+    if render.values.text("/mesh/mode") == "none" {
+        return Faults::new();
+    }
+    let mut faults = Faults::new();
+    for workload in render.objects.workloads() {
+        let here = |object: &&Object| object.namespace() == workload.namespace();
+        if !render.objects.of("AuthorizationPolicy").filter(here).any(|policy| policy.at("/spec") == &json!({})) {
+            faults.push(format!("{workload}: nothing is refused by default"));
+        }
+        let strict = |object: &Object| !object.has("/spec/selector") && object.text("/spec/mtls/mode") == "STRICT";
+        if !render.objects.of("PeerAuthentication").filter(here).any(strict) {
+            faults.push(format!("{workload}: it may be spoken to without TLS"));
+        }
+        let is_about = |policy: &&Object| {
+            let selector = policy.at("/spec/selector/matchLabels");
+            render.objects.selected(policy.namespace(), selector).iter().any(|found| std::ptr::eq(*found, workload))
+        };
+        let mut own = render.objects.of("AuthorizationPolicy").filter(here).filter(is_about).peekable();
+        if own.peek().is_none() {
+            faults.push(format!("{workload}: nobody is allowed to call it"));
+        }
+        for rule in own.flat_map(|policy| policy.list("/spec/rules")) {
+            let is_internal = |to: &Value| {
+                let ports: Vec<_> = to.list("/operation/ports").iter().filter_map(Value::as_str).collect();
+                ports.len() == 1 && internal_port(workload).as_deref() == ports.first().copied()
+            };
+            let to = rule.list("/to");
+            if !rule.has("/from") && (to.is_empty() || !to.iter().all(is_internal)) {
+                faults.push(format!("{workload}: anybody may call {}", rule.at("/to")));
+            }
+        }
+    }
+    faults
+}
+
+fn internal_port(workload: &Object) -> Option<String> {
+    let containers = workload.pod()?.list("/spec/containers").iter();
+    let mut ports = containers.flat_map(|container| container.list("/ports"));
+    ports.find(|port| port.text("/name") == "internal").map(|port| port.number("/containerPort").to_string())
+}
+
+/// The mesh sends every path where the gateway program would, short ones and all.
+pub(super) fn routes_are_the_gateways(render: &Render<'_>) -> Faults {
+    let found: BTreeMap<String, (String, String)> =
+        istio_routes(render.objects).chain(api_routes(render.objects)).collect();
+    if found.is_empty() {
+        return Faults::new();
+    }
+    let on: Vec<&str> = render.objects.workloads().map(|o| o.name().trim_end_matches("-rollout")).collect();
+    let mut faults = Faults::new();
+    for (path, to) in render.project.routes.iter().filter(|(_, (service, _))| on.contains(&service.as_str())) {
+        if found.get(path) != Some(to) {
+            faults.push(format!("{path} leads to {:?}, and in the gateway program to {to:?}", found.get(path)));
+        }
+    }
+    let unknown = found.keys().filter(|path| !render.project.routes.contains_key(*path));
+    faults.extend(unknown.map(|path| format!("the gateway program has no {path}")));
+    faults
+}
+
+type Route = (String, (String, String));
+
+fn istio_routes(objects: &Objects) -> impl Iterator<Item = Route> {
+    let rules = objects.of("VirtualService").flat_map(|service| service.list("/spec/http"));
+    rules.filter(|rule| rule.has("/match/0/uri/exact")).map(|rule| {
+        let path = rule.text("/match/0/uri/exact");
+        let target = rule.at("/rewrite/uri").as_str().unwrap_or(path);
+        let (service, _) = service_of(rule.text("/route/0/destination/host"), "");
+        route(path, service, target)
+    })
+}
+
+fn api_routes(objects: &Objects) -> impl Iterator<Item = Route> {
+    let rules = objects.of("HTTPRoute").flat_map(|route| route.list("/spec/rules"));
+    rules.filter(|rule| rule.text("/matches/0/path/value").len() > 1).map(|rule| {
+        let path = rule.text("/matches/0/path/value");
+        let mut rewritten = rule.list("/filters").iter().map(|f| f.text("/urlRewrite/path/replaceFullPath"));
+        let target = rewritten.find(|target| !target.is_empty()).unwrap_or(path);
+        route(path, rule.text("/backendRefs/0/name"), target)
+    })
+}
+
+fn route(path: &str, service: &str, target: &str) -> Route {
+    (path.to_owned(), (service.trim_end_matches("-active").to_owned(), target.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::shown_to_fail;
+    use super::*;
+
+    #[test]
+    fn requests_for_a_version_that_was_not_promoted_are_found() {
+        let good = json!([
+            { "kind": "Rollout", "metadata": { "name": "x", "namespace": "user" }, "spec": {
+                "strategy": { "blueGreen": { "activeService": "x-active" } },
+                "template": { "metadata": { "labels": { "app": "x" } } }
+            } },
+            { "kind": "Service", "metadata": { "name": "x-active", "namespace": "user" }, "spec": { "selector": { "app": "x" } } },
+            { "kind": "Service", "metadata": { "name": "x", "namespace": "user" }, "spec": { "selector": { "app": "x" } } },
+            { "kind": "Ingress", "metadata": { "name": "i", "namespace": "user" }, "spec": { "rules": [
+                { "http": { "paths": [{ "backend": { "service": { "name": "x-active" } } }] } }
+            ] } }
+        ]);
+        let service = "/3/spec/rules/0/http/paths/0/backend/service/name";
+        shown_to_fail(the_world_reaches_promoted_versions, &good, service, json!("x"), "another version");
+    }
+
+    #[test]
+    fn a_wildcard_for_origins_is_found() {
+        let good = json!([
+            { "kind": "VirtualService", "spec": { "http": [{ "corsPolicy": { "allowOrigins": [{ "exact": "https://a.b" }] } }] } },
+            { "kind": "ConfigMap", "data": { "CORS_ALLOWED_ORIGINS": "https://a.b" } }
+        ]);
+        let origin = "/0/spec/http/0/corsPolicy/allowOrigins/0";
+        shown_to_fail(origins_are_exact, &good, origin, json!({ "regex": ".*" }), "lets in");
+        shown_to_fail(origins_are_exact, &good, "/1/data/CORS_ALLOWED_ORIGINS", json!("*"), "everybody");
+    }
+
+    #[test]
+    fn a_door_without_tls_is_found() {
+        let good = json!([
+            { "kind": "Gateway", "metadata": { "name": "a" },
+              "spec": { "servers": [{ "port": { "protocol": "HTTP" }, "tls": { "httpsRedirect": true } }] } },
+            { "kind": "Gateway", "metadata": { "name": "b" },
+              "spec": { "listeners": [{ "name": "http", "protocol": "HTTP" }] } },
+            { "kind": "HTTPRoute", "spec": {
+                "parentRefs": [{ "name": "b", "sectionName": "http" }],
+                "rules": [{ "filters": [{ "requestRedirect": { "scheme": "https" } }] }]
+            } }
+        ]);
+        let rule = http_is_sent_to_https;
+        shown_to_fail(rule, &good, "/0/spec/servers/0/tls/httpsRedirect", json!(false), "without TLS");
+        shown_to_fail(rule, &good, "/2/spec/parentRefs/0/sectionName", json!("https"), "nobody sends http");
+        shown_to_fail(rule, &good, "/2/spec/rules/0/filters", json!([]), "nobody sends http");
+    }
+
+    #[test]
+    fn a_workload_that_anybody_may_call_is_found() {
+        let good = json!([
+            { "kind": "Deployment", "metadata": { "name": "x", "namespace": "user" }, "spec": { "template": {
+                "metadata": { "labels": { "app": "x" } },
+                "spec": { "containers": [{ "ports": [{ "name": "internal", "containerPort": 6001 }] }] }
+            } } },
+            { "kind": "AuthorizationPolicy", "metadata": { "namespace": "user" }, "spec": {} },
+            { "kind": "PeerAuthentication", "metadata": { "namespace": "user" }, "spec": { "mtls": { "mode": "STRICT" } } },
+            { "kind": "AuthorizationPolicy", "metadata": { "namespace": "user" }, "spec": {
+                "selector": { "matchLabels": { "app": "x" } },
+                "rules": [{ "from": [{}], "to": [] }, { "to": [{ "operation": { "ports": ["6001"] } }] }]
+            } }
+        ]);
+        let rule = workloads_have_policies;
+        shown_to_fail(rule, &good, "/1/spec", json!({ "rules": [{}] }), "refused by default");
+        shown_to_fail(rule, &good, "/2/spec/mtls/mode", json!("PERMISSIVE"), "without TLS");
+        shown_to_fail(rule, &good, "/3/spec/selector/matchLabels/app", json!("y"), "nobody is allowed");
+        shown_to_fail(rule, &good, "/3/spec/rules/0/from", Value::Null, "anybody may call");
+        shown_to_fail(rule, &good, "/3/spec/rules/1/to/0/operation/ports/0", json!("5001"), "anybody may call");
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_than_in_the_gateway_is_found() {
+        let workload = json!({ "kind": "Deployment", "metadata": { "name": "auth-service", "namespace": "user" } });
+        let istio = json!([workload, { "kind": "VirtualService", "spec": { "http": [
+            { "match": [{ "uri": { "exact": "/api/auth" } }],
+              "route": [{ "destination": { "host": "auth-service-active.user.svc.cluster.local" } }] }
+        ] } }]);
+        let rule = routes_are_the_gateways;
+        let exact = "/1/spec/http/0/match/0/uri/exact";
+        shown_to_fail(rule, &istio, exact, json!("/api/health"), "/api/auth leads to None");
+        shown_to_fail(rule, &istio, exact, json!("/api/health"), "the gateway program has no /api/health");
+        let api = json!([workload, { "kind": "HTTPRoute", "spec": { "rules": [
+            { "matches": [{ "path": { "value": "/api/auth" } }], "filters": [], "backendRefs": [{ "name": "auth-service-active" }] }
+        ] } }]);
+        shown_to_fail(
+            rule,
+            &api,
+            "/1/spec/rules/0/backendRefs/0/name",
+            json!("flight-service-active"),
+            "leads to Some",
+        );
+        let rewrite = json!([{ "urlRewrite": { "path": { "replaceFullPath": "/api/auth/health" } } }]);
+        shown_to_fail(rule, &api, "/1/spec/rules/0/filters", rewrite, "leads to Some");
+    }
+}

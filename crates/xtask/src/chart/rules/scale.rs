@@ -1,0 +1,187 @@
+//! How many pods there are, and how they come and go.
+
+use serde_json::Value;
+
+use super::super::object::{Object, Objects, Reach as _};
+use super::{Faults, Render};
+
+/// How long a service finishes what it has begun, at most: `common::http` says so.
+const DRAIN: u64 = 20;
+
+/// A number of replicas beside an autoscaler would be set back by every deployment.
+pub(super) fn who_scales_sets_the_replicas(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for workload in render.objects.workloads() {
+        match (scalers(render.objects, workload).count(), workload.has("/spec/replicas")) {
+            (0, true) | (1, false) => {}
+            (0, false) => faults.push(format!("{workload}: nobody says how many")),
+            (1, true) => faults.push(format!("{workload} says how many, and its autoscaler, too")),
+            _ => faults.push(format!("{workload} has several autoscalers")),
+        }
+    }
+    faults
+}
+
+/// All pods that there can be while new versions come in, each with its pool and the connection of its probes.
+pub(super) fn connections_are_enough(render: &Render<'_>) -> Faults {
+    let limit = render.values.number("/database/connectionLimit");
+    let reserved = render.values.number("/database/reservedConnections");
+    let pods: u64 = render.objects.workloads().filter(|o| uses_database(o)).map(|o| most_pods(render.objects, o)).sum();
+    let needed = pods * (pool_size(render.objects) + 1) + reserved;
+    if needed > limit { vec![format!("{pods} pods may need {needed} connections of {limit}")] } else { Faults::new() }
+}
+
+fn uses_database(workload: &Object) -> bool {
+    let environment = workload.pod().into_iter().flat_map(|pod| pod.list("/spec/containers"));
+    environment.flat_map(|container| container.list("/env")).any(|given| given.text("/name") == "DB_PASSWORD_FILE")
+}
+
+fn most_pods(objects: &Objects, workload: &Object) -> u64 {
+    let max = |scaler: &Object| scaler.number("/spec/maxReplicas").max(scaler.number("/spec/maxReplicaCount"));
+    let replicas = scalers(objects, workload).map(max).max().unwrap_or(workload.number("/spec/replicas"));
+    let surge = workload.number("/spec/strategy/rollingUpdate/maxSurge");
+    if workload.kind() == "Rollout" { 2 * replicas } else { replicas + surge }
+}
+
+fn pool_size(objects: &Objects) -> u64 {
+    objects.of("ConfigMap").find_map(|config| config.text("/data/DB_POOL_SIZE").parse().ok()).unwrap_or_default()
+}
+
+fn scalers<'a>(objects: &'a Objects, workload: &'a Object) -> impl Iterator<Item = &'a Object> {
+    let scales = |object: &&Object| {
+        object.namespace() == workload.namespace()
+            && object.at("/spec/scaleTargetRef/kind") == workload.at("/kind")
+            && object.text("/spec/scaleTargetRef/name") == workload.name()
+    };
+    objects.iter().filter(scales)
+}
+
+/// Routers learn of it, then the process finishes, then the proxy goes, and only then it would be killed.
+pub(super) fn pods_leave_in_order(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    let delays =
+        render.objects.of("ConfigMap").filter_map(|config| config.text("/data/SHUTDOWN_DELAY_SECONDS").parse().ok());
+    let delay: u64 = delays.max().unwrap_or_default();
+    for workload in render.objects.workloads() {
+        let Some(pod) = workload.pod() else { continue };
+        let grace = pod.number("/spec/terminationGracePeriodSeconds");
+        let sleep = pod.list("/spec/containers").iter().map(|c| c.number("/lifecycle/preStop/sleep/seconds")).min();
+        let Some(sleep @ 1..) = sleep else {
+            faults.push(format!("{workload}: it is told to stop before routers know"));
+            continue;
+        };
+        let done = sleep + delay + DRAIN;
+        if done >= grace {
+            faults.push(format!("{workload}: it may need {done} s and is killed after {grace}"));
+        }
+        let proxy = pod.text("/metadata/annotations/proxy.istio.io~1config");
+        if let Ok(proxy) = serde_json::from_str::<Value>(&proxy.replace('\'', "\"")) {
+            let drain = seconds(proxy.text("/terminationDrainDuration"));
+            if drain < done || drain >= grace {
+                faults.push(format!("{workload}: its proxy leaves after {drain} s, not between {done} and {grace}"));
+            }
+        }
+    }
+    faults
+}
+
+/// Ending the old version ends the analysis, too, and there would be nothing to go back to.
+pub(super) fn the_old_version_outlives_its_analysis(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for rollout in render.objects.of("Rollout") {
+        let strategy = rollout.at("/spec/strategy/blueGreen");
+        for template in strategy.list("/postPromotionAnalysis/templates") {
+            let template = render.objects.find("AnalysisTemplate", rollout.namespace(), template.text("/templateName"));
+            let metrics = template.map_or(&[][..], |template| template.list("/spec/metrics"));
+            let longest = metrics
+                .iter()
+                .map(|metric| {
+                    seconds(metric.text("/initialDelay")) + metric.number("/count") * seconds(metric.text("/interval"))
+                })
+                .max();
+            let stays = strategy.number("/scaleDownDelaySeconds");
+            if longest.is_some_and(|longest| stays <= longest) {
+                faults.push(format!("{rollout}: the old version stays {stays} s, its analysis takes {longest:?}"));
+            }
+        }
+        if strategy.is_object() && strategy.number("/scaleDownDelayRevisionLimit") != 1 {
+            faults.push(format!("{rollout}: several old versions may stay, each with its connections"));
+        }
+    }
+    faults
+}
+
+/// Of `90s` or `2m`.
+fn seconds(duration: &str) -> u64 {
+    let (number, unit) = duration.split_at(duration.len().saturating_sub(1));
+    number.parse::<u64>().unwrap_or_default() * if unit == "m" { 60 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{judged, shown_to_fail};
+    use super::*;
+
+    fn scene() -> Value {
+        json!([
+            { "kind": "Rollout", "metadata": { "name": "x", "namespace": "user" }, "spec": {
+                "replicas": null,
+                "strategy": { "blueGreen": {
+                    "scaleDownDelaySeconds": 900, "scaleDownDelayRevisionLimit": 1,
+                    "postPromotionAnalysis": { "templates": [{ "templateName": "a" }] }
+                } },
+                "template": {
+                    "metadata": { "annotations": { "proxy.istio.io/config": "{ \"terminationDrainDuration\": \"40s\" }" } },
+                    "spec": {
+                        "terminationGracePeriodSeconds": 45,
+                        "containers": [{
+                            "env": [{ "name": "DB_PASSWORD_FILE" }],
+                            "lifecycle": { "preStop": { "sleep": { "seconds": 5 } } }
+                        }]
+                    }
+                }
+            } },
+            { "kind": "HorizontalPodAutoscaler", "metadata": { "name": "x", "namespace": "user" },
+              "spec": { "maxReplicas": 6, "scaleTargetRef": { "kind": "Rollout", "name": "x" } } },
+            { "kind": "ConfigMap", "data": { "DB_POOL_SIZE": "5", "SHUTDOWN_DELAY_SECONDS": "3" } },
+            { "kind": "AnalysisTemplate", "metadata": { "name": "a", "namespace": "user" },
+              "spec": { "metrics": [{ "initialDelay": "30s", "count": 5, "interval": "2m" }] } }
+        ])
+    }
+
+    #[test]
+    fn two_who_set_the_replicas_or_nobody_are_found() {
+        shown_to_fail(who_scales_sets_the_replicas, &scene(), "/0/spec/replicas", json!(2), "its autoscaler, too");
+        let name = "/1/spec/scaleTargetRef/name";
+        shown_to_fail(who_scales_sets_the_replicas, &scene(), name, json!("y"), "nobody says");
+    }
+
+    #[test]
+    fn too_many_connections_are_found() {
+        let with = |limit| json!({ "database": { "connectionLimit": limit, "reservedConnections": 20 } });
+        // Twice six pods of six connections, and 20.
+        assert_eq!(judged(connections_are_enough, scene(), &with(92)), Faults::new());
+        assert_eq!(judged(connections_are_enough, scene(), &with(91)).len(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_is_cut_off_is_found() {
+        let pod = "/0/spec/template/spec";
+        let rule = pods_leave_in_order;
+        shown_to_fail(rule, &scene(), &format!("{pod}/terminationGracePeriodSeconds"), json!(28), "killed after 28");
+        shown_to_fail(rule, &scene(), &format!("{pod}/containers/0/lifecycle"), Value::Null, "before routers know");
+        let proxy = "/0/spec/template/metadata/annotations/proxy.istio.io~1config";
+        let early = json!("{ \"terminationDrainDuration\": \"5s\" }");
+        shown_to_fail(rule, &scene(), proxy, early, "leaves after 5 s");
+    }
+
+    #[test]
+    fn an_old_version_that_goes_too_early_is_found() {
+        let strategy = "/0/spec/strategy/blueGreen";
+        let rule = the_old_version_outlives_its_analysis;
+        shown_to_fail(rule, &scene(), &format!("{strategy}/scaleDownDelaySeconds"), json!(630), "stays 630 s");
+        shown_to_fail(rule, &scene(), &format!("{strategy}/scaleDownDelayRevisionLimit"), Value::Null, "several old");
+    }
+}

@@ -1,0 +1,231 @@
+//! What pods are allowed, and what they are made of.
+
+use serde_json::{Value, json};
+
+use super::super::object::{Object, Reach as _};
+use super::{Faults, Render};
+
+/// Volumes that the `restricted` Pod Security Standard lets a pod have.
+const VOLUMES: [&str; 8] =
+    ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+
+/// The `restricted` Pod Security Standard, a root that can't be written, and bounds.
+pub(super) fn pods_are_restricted(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for owner in render.objects.iter() {
+        let Some(pod) = owner.pod().map(|pod| pod.at("/spec")) else { continue };
+        let mut wrong: Vec<String> = Vec::new();
+        for (pointer, wanted) in [
+            ("/securityContext/runAsNonRoot", json!(true)),
+            ("/securityContext/runAsUser", json!(65532)),
+            ("/securityContext/seccompProfile/type", json!("RuntimeDefault")),
+        ] {
+            if pod.at(pointer) != &wanted {
+                wrong.push(format!("{pointer} is {}, not {wanted}", pod.at(pointer)));
+            }
+        }
+        wrong.extend(
+            ["hostNetwork", "hostPID", "hostIPC"]
+                .iter()
+                .filter(|h| pod.has(&format!("/{h}")))
+                .map(|h| format!("it has {h}")),
+        );
+        let volumes = pod.list("/volumes").iter().flat_map(|volume| volume.entries("").map(|(key, _)| key));
+        wrong.extend(
+            volumes
+                .filter(|key| *key != "name" && !VOLUMES.contains(&key.as_str()))
+                .map(|key| format!("it mounts {key}")),
+        );
+        let containers = ["/containers", "/initContainers"].iter().flat_map(|kind| pod.list(kind));
+        wrong.extend(containers.flat_map(unrestricted));
+        faults.extend(wrong.into_iter().map(|fault| format!("{owner}: {fault}")));
+    }
+    faults
+}
+
+fn unrestricted(container: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (pointer, wanted) in [
+        ("/securityContext/allowPrivilegeEscalation", json!(false)),
+        ("/securityContext/readOnlyRootFilesystem", json!(true)),
+        ("/securityContext/capabilities", json!({ "drop": ["ALL"] })),
+    ] {
+        if container.at(pointer) != &wanted {
+            wrong.push(format!("{pointer} is {}, not {wanted}", container.at(pointer)));
+        }
+    }
+    if container.at("/securityContext/privileged") == &json!(true) {
+        wrong.push("it is privileged".to_owned());
+    }
+    for bound in ["/resources/requests/cpu", "/resources/requests/memory", "/resources/limits/memory"] {
+        if !container.has(bound) {
+            wrong.push(format!("it has no {bound}"));
+        }
+    }
+    wrong.extend(
+        container.list("/ports").iter().filter(|port| port.has("/hostPort")).map(|_| "it has a host port".to_owned()),
+    );
+    wrong
+}
+
+/// And every service is somebody of its own.
+pub(super) fn pods_have_no_token(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for owner in render.objects.iter().filter(|owner| owner.pod().is_some() || owner.kind() == "ServiceAccount") {
+        let spec = owner.pod().map_or(&owner.0, |pod| pod.at("/spec"));
+        if spec.at("/automountServiceAccountToken") != &json!(false) {
+            faults.push(format!("{owner} is given a token"));
+        }
+    }
+    let account = |owner: &Object| {
+        let name = owner.pod().map(|pod| pod.text("/spec/serviceAccountName").to_owned());
+        (owner.namespace().to_owned(), name)
+    };
+    for workload in render.objects.workloads() {
+        if render.objects.iter().filter(|o| o.pod().is_some() && account(o) == account(workload)).count() > 1 {
+            faults.push(format!("{workload} shares its account"));
+        }
+    }
+    faults
+}
+
+/// Every pod has a policy both ways, and none lets everybody in.
+pub(super) fn networks_are_closed(render: &Render<'_>) -> Faults {
+    if render.values.at("/networkPolicy/enabled") == &json!(false) {
+        return Faults::new();
+    }
+    let mut faults = Faults::new();
+    for owner in render.objects.iter() {
+        let Some(pod) = owner.pod() else { continue };
+        let closes = |policy: &&Object| {
+            let mut wanted = policy.entries("/spec/podSelector/matchLabels");
+            policy.namespace() == owner.namespace()
+                && policy.at("/spec/policyTypes") == &json!(["Ingress", "Egress"])
+                && wanted.all(|(key, value)| pod.at("/metadata/labels").get(key) == Some(value))
+        };
+        if !render.objects.of("NetworkPolicy").any(|policy| closes(&policy)) {
+            faults.push(format!("{owner}: no network policy closes it"));
+        }
+    }
+    for policy in render.objects.of("NetworkPolicy") {
+        if policy.list("/spec/ingress").iter().any(|rule| rule.list("/from").is_empty()) {
+            faults.push(format!("{policy} lets everybody in"));
+        }
+        let rules = ["/spec/ingress", "/spec/egress"].iter().flat_map(|way| policy.list(way));
+        if rules.filter(|rule| rule.list("/ports").is_empty()).count() > 0 {
+            faults.push(format!("{policy} opens every port"));
+        }
+    }
+    faults
+}
+
+/// By a version, and where values ask for it by a digest.
+pub(super) fn images_are_pinned(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    let by_digest = render.values.at("/image/requireDigest") == &json!(true);
+    for owner in render.objects.iter() {
+        for image in owner.pod().into_iter().flat_map(|p| p.list("/spec/containers")).map(|c| c.text("/image")) {
+            let (name, digest) = image.split_once('@').unwrap_or((image, ""));
+            let tag = name.rsplit('/').next().and_then(|last| last.split_once(':')).map_or("", |(_, tag)| tag);
+            if tag.is_empty() || tag == "latest" {
+                faults.push(format!("{owner}: {image} may be anything"));
+            }
+            if by_digest && !digest.starts_with("sha256:") {
+                faults.push(format!("{owner}: {image} has no digest"));
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{judged, shown_to_fail};
+    use super::*;
+
+    fn scene() -> Value {
+        json!([
+            { "kind": "Job", "metadata": { "name": "j", "namespace": "user" }, "spec": { "template": {
+                "metadata": { "labels": { "app": "j" } },
+                "spec": {
+                    "serviceAccountName": "j",
+                    "automountServiceAccountToken": false,
+                    "hostNetwork": null,
+                    "securityContext": { "runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": { "type": "RuntimeDefault" } },
+                    "volumes": [{ "name": "tmp", "emptyDir": {} }],
+                    "containers": [{
+                        "image": "there:5000/cloudjet/j:1.0",
+                        "ports": [{}],
+                        "resources": { "requests": { "cpu": "1", "memory": "1" }, "limits": { "memory": "1" } },
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "privileged": false,
+                            "capabilities": { "drop": ["ALL"] }
+                        }
+                    }]
+                }
+            } } },
+            { "kind": "ServiceAccount", "metadata": { "name": "j", "namespace": "user" }, "automountServiceAccountToken": false },
+            { "kind": "NetworkPolicy", "metadata": { "name": "j", "namespace": "user" }, "spec": {
+                "podSelector": { "matchLabels": { "app": "j" } },
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{ "from": [{}], "ports": [{}] }],
+                "egress": [{ "ports": [{}] }]
+            } }
+        ])
+    }
+
+    #[test]
+    fn what_a_pod_is_allowed_too_much_is_found() {
+        let pod = "/0/spec/template/spec";
+        let container = format!("{pod}/containers/0");
+        for (pointer, value, fault) in [
+            ("/securityContext/runAsNonRoot", json!(false), "runAsNonRoot"),
+            ("/securityContext/runAsUser", json!(0), "runAsUser"),
+            ("/securityContext/seccompProfile", Value::Null, "seccompProfile"),
+            ("/hostNetwork", json!(true), "hostNetwork"),
+            ("/volumes/0", json!({ "name": "x", "hostPath": {} }), "mounts hostPath"),
+        ] {
+            shown_to_fail(pods_are_restricted, &scene(), &format!("{pod}{pointer}"), value, fault);
+        }
+        for (pointer, value, fault) in [
+            ("/securityContext/allowPrivilegeEscalation", Value::Null, "allowPrivilegeEscalation"),
+            ("/securityContext/readOnlyRootFilesystem", json!(false), "readOnlyRootFilesystem"),
+            ("/securityContext/capabilities/drop", json!([]), "capabilities"),
+            ("/securityContext/privileged", json!(true), "privileged"),
+            ("/resources/limits", json!({}), "limits/memory"),
+            ("/ports/0", json!({ "hostPort": 80 }), "host port"),
+        ] {
+            shown_to_fail(pods_are_restricted, &scene(), &format!("{container}{pointer}"), value, fault);
+        }
+    }
+
+    #[test]
+    fn a_pod_with_a_token_is_found() {
+        let rule = pods_have_no_token;
+        shown_to_fail(rule, &scene(), "/0/spec/template/spec/automountServiceAccountToken", Value::Null, "a token");
+        shown_to_fail(rule, &scene(), "/1/automountServiceAccountToken", json!(true), "a token");
+        let shared = json!([
+            { "kind": "Deployment", "spec": { "template": { "spec": { "serviceAccountName": "a", "automountServiceAccountToken": false } } } },
+            { "kind": "Job", "spec": { "template": { "spec": { "serviceAccountName": "b", "automountServiceAccountToken": false } } } }
+        ]);
+        shown_to_fail(rule, &shared, "/1/spec/template/spec/serviceAccountName", json!("a"), "shares its account");
+    }
+
+    #[test]
+    fn an_open_network_is_found() {
+        let rule = networks_are_closed;
+        shown_to_fail(rule, &scene(), "/2/spec/podSelector/matchLabels/app", json!("y"), "closes it");
+        shown_to_fail(rule, &scene(), "/2/spec/policyTypes", json!(["Ingress"]), "closes it");
+        shown_to_fail(rule, &scene(), "/2/spec/ingress/0/from", json!([]), "everybody in");
+        shown_to_fail(rule, &scene(), "/2/spec/egress/0/ports", json!([]), "every port");
+    }
+
+    #[test]
+    fn an_image_that_may_change_is_found() {
+        let image = "/0/spec/template/spec/containers/0/image";
+        shown_to_fail(images_are_pinned, &scene(), image, json!("there:5000/cloudjet/j"), "anything");
+        shown_to_fail(images_are_pinned, &scene(), image, json!("there/j:latest@sha256:0"), "anything");
+        let strict = judged(images_are_pinned, scene(), &json!({ "image": { "requireDigest": true } }));
+        assert!(strict.join("").contains("has no digest"), "{strict:?}");
+    }
+}
