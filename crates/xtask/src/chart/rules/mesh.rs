@@ -112,6 +112,26 @@ pub(super) fn workloads_have_policies(render: &Render<'_>) -> Faults {
     faults
 }
 
+/// In an ambient mesh a pod's own policy sees connections: what it says of requests refuses all of them.
+pub(super) fn requests_are_judged_where_they_are_read(render: &Render<'_>) -> Faults {
+    if render.values.text("/mesh/mode") == "sidecar" {
+        return Faults::new();
+    }
+    let at_pods = |policy: &&Object| !policy.has("/spec/targetRefs");
+    let tokens = render
+        .objects
+        .of("RequestAuthentication")
+        .filter(at_pods)
+        .map(|policy| format!("{policy}: nobody reads tokens"));
+    let policies = render.objects.of("AuthorizationPolicy").filter(at_pods);
+    let rules = policies.flat_map(|policy| policy.list("/spec/rules").iter().map(move |rule| (policy, rule)));
+    let requests = rules
+        .flat_map(|(policy, rule)| rule.list("/to").iter().map(move |to| (policy, to)))
+        .filter(|(_, to)| to.entries("/operation").any(|(key, _)| key != "ports"))
+        .map(|(policy, to)| format!("{policy}: nobody reads {to}"));
+    tokens.chain(requests).collect()
+}
+
 fn internal_port(workload: &Object) -> Option<String> {
     let containers = workload.pod()?.list("/spec/containers").iter();
     let mut ports = containers.flat_map(|container| container.list("/ports"));
@@ -234,6 +254,21 @@ mod tests {
         shown_to_fail(rule, &good, "/3/spec/selector/matchLabels/app", json!("y"), "nobody is allowed");
         shown_to_fail(rule, &good, "/3/spec/rules/0/from", Value::Null, "anybody may call");
         shown_to_fail(rule, &good, "/3/spec/rules/1/to/0/operation/ports/0", json!("5001"), "anybody may call");
+    }
+
+    #[test]
+    fn a_pod_that_is_to_read_requests_in_an_ambient_mesh_is_found() {
+        let good = json!([
+            { "kind": "AuthorizationPolicy", "spec": { "rules": [{ "to": [{ "operation": { "ports": ["5001"] } }] }] } },
+            { "kind": "AuthorizationPolicy", "spec": {
+                "targetRefs": [{}], "rules": [{ "to": [{ "operation": { "paths": ["/api"] } }] }]
+            } },
+            { "kind": "RequestAuthentication", "spec": { "targetRefs": [{}] } }
+        ]);
+        let rule = requests_are_judged_where_they_are_read;
+        let paths = json!({ "ports": ["5001"], "paths": ["/api"] });
+        shown_to_fail(rule, &good, "/0/spec/rules/0/to/0/operation", paths, "nobody reads");
+        shown_to_fail(rule, &good, "/2/spec", json!({}), "nobody reads tokens");
     }
 
     #[test]

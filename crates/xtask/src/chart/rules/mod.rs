@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::object::{Object, Objects};
+use super::object::{Object, Objects, Reach as _};
 
 mod gitops;
 mod mesh;
@@ -49,7 +49,7 @@ pub(super) struct Project {
 }
 
 /// All rules, by what they say.
-const RULES: [(&str, Rule); 27] = [
+const RULES: [(&str, Rule); 28] = [
     ("every name is given once", references::names_are_unique),
     ("every selector finds one workload", references::selectors_find_one_workload),
     ("every port that a service leads to is there", references::ports_are_there),
@@ -64,6 +64,7 @@ const RULES: [(&str, Rule); 27] = [
     ("origins are exact", mesh::origins_are_exact),
     ("http is sent to https", mesh::http_is_sent_to_https),
     ("every workload has its policies", mesh::workloads_have_policies),
+    ("requests are judged where they are read", mesh::requests_are_judged_where_they_are_read),
     ("the routes are the gateway's", mesh::routes_are_the_gateways),
     ("pods are restricted", security::pods_are_restricted),
     ("pods have no token", security::pods_have_no_token),
@@ -107,7 +108,6 @@ struct Destination<'a> {
 
 /// All of them.
 fn destinations(objects: &Objects) -> Vec<Destination<'_>> {
-    use super::object::Reach as _;
     let mut found = Vec::new();
     for route in objects.of("VirtualService") {
         for to in route.list("/spec/http").iter().flat_map(|rule| rule.list("/route")) {
