@@ -130,6 +130,11 @@ istio.io/ingress-use-waypoint: "true"
 {{- end -}}
 {{- end }}
 
+{{/* The port that an address leads to. */}}
+{{- define "cloudjet.urlPort" -}}
+{{ (urlParse .).host | splitList ":" | rest | first | default (ternary "443" "80" (hasPrefix "https:" .)) }}
+{{- end }}
+
 {{/* A pod that runs to its end has nothing to do in the mesh: a sidecar would outlive it. */}}
 {{- define "cloudjet.outsideMesh" -}}
 sidecar.istio.io/inject: "false"

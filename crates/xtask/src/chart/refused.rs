@@ -90,6 +90,8 @@ fn table() -> Vec<Refused> {
             json!({ "defaults": { "strategy": { "scaleDownDelaySeconds": 60 } } }),
             "strategy.scaleDownDelaySeconds must be more than",
         ),
+        ("", json!({ "bootpay": { "apiUrl": "http://x:5010/v2" } }), "bootpay.port isn't the port of"),
+        ("prod", json!({ "telemetry": { "otlpPort": 4318 } }), "telemetry.otlpPort isn't the port of"),
         ("", json!({ "analysis": { "dryRun": true } }), "analysis.dryRun needs analysis.enabled"),
         ("", json!({ "migration": { "demo": true } }), "migration.demo is for environment development"),
         ("", json!({ "migration": { "user": "cloudjet" } }), "migration.user must not be database.user"),
