@@ -47,7 +47,7 @@ const TOGGLES: [Toggle; 10] = [
     ("mesh", &["sidecar", "ambient", "none"]),
     ("strategy", &["rolling", "blueGreen", "canary"]),
     ("autoscaling", &["none", "hpa", "keda"]),
-    ("secrets", &["existing", "external"]),
+    ("secrets", &["existing", "external", "cluster-store"]),
     ("without", &["nobody", "auth", "flight", "booking", "admin", "payment"]),
     ("door", &["mesh", "gateway", "ingress"]),
     ("analysis", &["off", "on"]),
@@ -138,7 +138,14 @@ fn case(combination: &Combination) -> Case {
         "services": services,
         "defaults": { "strategy": { "type": of("strategy") }, "autoscaling": { "type": of("autoscaling") } },
         "database": { "connectionLimit": 1000 },
-        "secrets": { "source": of("secrets"), "external": { "roleArn": "arn:aws:iam::000000000000:role/x" } },
+        "secrets": {
+            "source": if of("secrets") == "existing" { "existing" } else { "external" },
+            "external": if of("secrets") == "cluster-store" {
+                json!({ "createStore": false, "storeKind": "ClusterSecretStore" })
+            } else {
+                json!({ "roleArn": "arn:aws:iam::000000000000:role/x" })
+            }
+        },
         "mesh": {
             "mode": of("mesh"),
             "waypoint": of("mesh") == "ambient" && of("reads") != "connections",

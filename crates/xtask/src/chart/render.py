@@ -47,8 +47,9 @@ class Schemas:
     @cache
     def _kubernetes(self, kind, api_version):
         name = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
-        schema, definitions = (json_of(self.kubernetes / file) for file in (f"{kind.lower()}-{name}.json", "_definitions.json"))
-        registry = Registry().with_resources((part["$id"], Resource.from_contents(part)) for part in (schema, definitions))
+        schema = json_of(self.kubernetes / f"{kind.lower()}-{name}.json")
+        parts = (schema, json_of(self.kubernetes / "_definitions.json"))
+        registry = Registry().with_resources((part["$id"], Resource.from_contents(part)) for part in parts)
         return jsonschema.Draft202012Validator(schema, registry=registry)
 
     @cache
