@@ -1,8 +1,9 @@
 //! Settings, read once from the environment and `.env`, before a port is bound.
 //!
 //! A service's settings are a clap struct whose arguments all carry an environment variable; it flattens the
-//! groups below. [`load`] differs from clap's own reading in one thing: it names *every* missing or bad setting
-//! in one message instead of stopping at the first.
+//! groups below. [`load`] differs from clap's own reading in two things: it names *every* missing or bad setting in one
+//! message instead of stopping at the first, and where a setting is secret (`hide_env_values`), a variable with `_FILE`
+//! after its name may name a file that holds the value.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
 use secrecy::SecretString;
+
+pub(crate) mod secret_file;
 
 /// Where CloudJet runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -217,31 +220,56 @@ pub fn load<C: CommandFactory + FromArgMatches>(
     arguments: &[String],
     variables: &BTreeMap<String, String>,
 ) -> Result<C, clap::Error> {
-    let command = C::command();
+    let mut command = C::command();
     let mut line: Vec<String> = vec![command.get_name().to_owned()];
+    if arguments.iter().any(|a| ["--help", "-h", "--version", "-V"].contains(&a.as_str())) {
+        // Help names the variables, which `parse` takes away from clap.
+        line.extend_from_slice(arguments);
+        return command.try_get_matches_from(line).and_then(|matches| C::from_arg_matches(&matches));
+    }
+    let mut faults: Vec<String> = Vec::new();
+    let mut set_aside: Vec<String> = Vec::new();
     for argument in command.get_arguments() {
         let (Some(name), Some(long)) = (argument.get_env().and_then(|n| n.to_str()), argument.get_long()) else {
             continue;
         };
         let overridden =
             arguments.iter().any(|a| a.strip_prefix("--").is_some_and(|a| a.split('=').next() == Some(long)));
-        if let Some(value) = variables.get(name).filter(|value| !value.is_empty() && !overridden) {
-            line.push(format!("--{long}={value}"));
+        if overridden {
+            continue;
+        }
+        let value = if argument.is_hide_env_values_set() {
+            secret_file::read(name, variables)
+        } else {
+            Ok(variables.get(name).filter(|value| !value.is_empty()).cloned())
+        };
+        match value {
+            Ok(Some(value)) => line.push(format!("--{long}={value}")),
+            Ok(None) => {}
+            Err(fault) => {
+                faults.push(fault);
+                set_aside.push(long.to_owned());
+            }
         }
     }
-    let exclusive = arguments.iter().any(|a| ["--help", "-h", "--version", "-V"].contains(&a.as_str()));
-    if exclusive {
-        // Help names the variables, which `parse` takes away from clap.
-        line.truncate(1);
-        line.extend_from_slice(arguments);
-        return command.try_get_matches_from(line).and_then(|matches| C::from_arg_matches(&matches));
+    for long in &set_aside {
+        command = without_need(command, long);
     }
     line.extend_from_slice(arguments);
-    parse(&command, line)
+    parse(&command, line, faults)
 }
 
-/// Parses `line`, setting each bad value aside until all of them are known.
-fn parse<C: CommandFactory + FromArgMatches>(command: &clap::Command, mut line: Vec<String>) -> Result<C, clap::Error> {
+/// The command without the need for `--long`: what is bad is not also missing.
+fn without_need(command: clap::Command, long: &str) -> clap::Command {
+    command.mut_args(|a| if a.get_long() == Some(long) { a.required(false) } else { a })
+}
+
+/// Parses `line`, setting each bad value aside until all of them are known; `faults` are those known already.
+fn parse<C: CommandFactory + FromArgMatches>(
+    command: &clap::Command,
+    mut line: Vec<String>,
+    mut faults: Vec<String>,
+) -> Result<C, clap::Error> {
     let names: BTreeMap<String, String> = command
         .get_arguments()
         .filter_map(|a| Some((format!("--{}", a.get_long()?), a.get_env()?.to_str()?.to_owned())))
@@ -251,10 +279,9 @@ fn parse<C: CommandFactory + FromArgMatches>(command: &clap::Command, mut line: 
         names.get(&long).cloned().unwrap_or(long)
     };
     let mut parser = command.clone().mut_args(|a| a.env(clap::builder::Resettable::Reset));
-    let mut faults: Vec<String> = Vec::new();
     loop {
-        let error = match parser.try_get_matches_from_mut(&line).and_then(|m| C::from_arg_matches(&m)) {
-            Ok(settings) if faults.is_empty() => return Ok(settings),
+        let error = match parser.try_get_matches_from_mut(&line) {
+            Ok(matches) if faults.is_empty() => return C::from_arg_matches(&matches),
             Ok(_) => break,
             Err(error) => error,
         };
@@ -275,10 +302,7 @@ fn parse<C: CommandFactory + FromArgMatches>(command: &clap::Command, mut line: 
                 if line.len() == before {
                     return Err(error);
                 }
-                // What was bad is not also missing.
-                parser = parser.mut_args(|a| {
-                    if a.get_long().is_some_and(|l| format!("--{l}") == long) { a.required(false) } else { a }
-                });
+                parser = without_need(parser, long.trim_start_matches('-'));
             }
             (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
                 let known: Vec<&str> = faults.iter().filter_map(|f| f.split(':').next()).collect();
@@ -367,6 +391,49 @@ mod tests {
             assert!(error.contains(name), "{name} in {error}");
         }
         assert!(!error.contains("hush-hush") && !error.contains("DB_HOST"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file() {
+        let path = std::env::temp_dir().join(format!("cloudjet-secret-key-{}", std::process::id()));
+        std::fs::write(&path, "from-a-file\n").unwrap();
+        let mut variables = variables(&GOOD);
+        variables.remove("SECRET_KEY");
+        variables.insert("SECRET_KEY_FILE".to_owned(), path.display().to_string());
+        let probe = load::<Probe>(&[], &variables);
+        let overridden = load::<Probe>(&["--secret-key=given".to_owned()], &variables);
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(probe.unwrap().secret.secret_key.expose_secret(), "from-a-file");
+        assert_eq!(overridden.unwrap().secret.secret_key.expose_secret(), "given");
+    }
+
+    #[test]
+    fn a_bad_file_is_named_with_all_other_faults_and_not_as_missing() {
+        let error = load::<Probe>(
+            &[],
+            &variables(&[
+                ("DB_HOST", "db"),
+                ("DB_PORT", "x"),
+                ("DB_NAME", "n"),
+                ("DB_PASSWORD", "hush-hush"),
+                ("DB_PASSWORD_FILE", "/run/secrets/hidden"),
+                ("SECRET_KEY_FILE", "/nowhere/at/all"),
+                ("DB_HOST_FILE", "/nowhere/at/all"),
+            ]),
+        )
+        .unwrap_err()
+        .to_string();
+        for fault in [
+            "DB_PASSWORD_FILE: is set beside DB_PASSWORD",
+            "SECRET_KEY_FILE: names a file that can't be read",
+            "DB_PORT: ",
+            "DB_USER: is not set",
+        ] {
+            assert!(error.contains(fault), "{fault} in {error}");
+        }
+        for silence in ["hush-hush", "hidden", "SECRET_KEY: ", "DB_PASSWORD: ", "DB_HOST"] {
+            assert!(!error.contains(silence), "{silence} in {error}");
+        }
     }
 
     #[test]
