@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod page;
 pub mod password;
 pub mod pool;
+pub mod probe;
 pub mod reference;
 pub mod service;
 pub mod shutdown;

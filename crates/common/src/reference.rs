@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use clap::CommandFactory;
 use serde::Serialize;
 
+use crate::config;
 use crate::metrics::Declared;
 
 /// The reference of one program.
@@ -67,12 +68,26 @@ pub(crate) fn any_environment<C: CommandFactory>() -> BTreeMap<String, String> {
     required.chain([("LOG_LEVEL".to_owned(), "off".to_owned())]).collect()
 }
 
+/// `environment` as far as it may be known to whoever only asks after a running service: secrets, and what else must be
+/// set and isn't, are filled in.
+pub(crate) fn without_secrets<C: CommandFactory>(
+    mut environment: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    for Setting { env, .. } in settings::<C>().iter().filter(|setting| setting.secret) {
+        environment.remove(env);
+        environment.remove(&config::secret_file::variable(env));
+    }
+    let mut filled_in = any_environment::<C>();
+    filled_in.extend(environment);
+    filled_in
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::config::{self, Database, Http};
+    use crate::config::{Database, Http};
 
     #[derive(Debug, Parser)]
     struct Probe {
@@ -99,5 +114,15 @@ mod tests {
     fn any_environment_is_enough() {
         let probe: Probe = config::load(&[], &any_environment::<Probe>()).unwrap();
         assert_eq!((probe.database.port, probe.http.internal_port), (3306, None));
+    }
+
+    #[test]
+    fn a_probe_knows_the_ports_and_no_secret() {
+        let environment = [("DB_PASSWORD", "hush"), ("DB_PASSWORD_FILE", "/nowhere"), ("INTERNAL_PORT", "7000")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let known = without_secrets::<Probe>(environment.into());
+        assert!(known.values().all(|value| value != "hush"));
+        let probe: Probe = config::load(&[], &known).unwrap();
+        assert_eq!(probe.http.internal_port, Some(7000));
     }
 }

@@ -1,5 +1,6 @@
 //! The life of a process: settings, telemetry, listening, working, and stopping without dropping anybody.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use crate::jobs::{self, Shift};
 use crate::metrics::{self, Registry};
 use crate::reference::{self, Reference};
 use crate::shutdown::{Shutdown, Signals};
-use crate::{pool, telemetry};
+use crate::{pool, probe, telemetry};
 
 /// How long requests under way and jobs may still take when nobody is let in any more.
 const GRACE: Duration = Duration::from_secs(20);
@@ -113,10 +114,19 @@ pub fn run<S: Service>() -> ExitCode {
     if let Some(done) = arguments.split_first().and_then(|(name, rest)| S::command(name, rest)) {
         return done;
     }
-    let settings = match load::<S::Settings>(&arguments) {
+    let probing = arguments.iter().any(|a| a == "--probe");
+    let environment = config::environment();
+    let environment = if probing { reference::without_secrets::<S::Settings>(environment) } else { environment };
+    let settings = match load::<S::Settings>(&arguments, &environment) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
+    if probing {
+        return match internal_port::<S>(&settings).and_then(|port| Ok(probe::ask(port, "/readyz")?)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail::<S>(&*error),
+        };
+    }
     let threads = S::shared(&settings).0.worker_threads;
     let served = runtime(threads).and_then(|runtime| {
         let served = runtime.block_on(serve::<S>(settings));
@@ -136,7 +146,7 @@ where
     C: CommandFactory + FromArgMatches,
     F: Future<Output = Result<ExitCode, StartError>>,
 {
-    let settings = match load(arguments) {
+    let settings = match load(arguments, &config::environment()) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
@@ -147,8 +157,11 @@ where
 }
 
 /// The settings of this process, or the code it ends with.
-fn load<C: CommandFactory + FromArgMatches>(arguments: &[String]) -> Result<C, ExitCode> {
-    config::load(arguments, &config::environment()).map_err(|error| {
+fn load<C: CommandFactory + FromArgMatches>(
+    arguments: &[String],
+    environment: &BTreeMap<String, String>,
+) -> Result<C, ExitCode> {
+    config::load(arguments, environment).map_err(|error| {
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })
@@ -207,11 +220,7 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let metrics = Registry::of_process(S::NAME)?;
     let telemetry = telemetry::start(S::NAME, telemetry, &metrics)?;
     let mut signals = Signals::listen()?;
-    let port = S::port(&settings);
-    let internal_port = http
-        .internal_port
-        .or_else(|| port.checked_add(1000))
-        .ok_or("no port is left for the probes: set INTERNAL_PORT")?;
+    let (port, internal_port) = (S::port(&settings), internal_port::<S>(&settings)?);
     let (limits, delay) = (Limits::of(http), http.shutdown_delay());
 
     let Assembled { running, requests, job_metrics } = assemble::<S>(settings, &metrics)?;
@@ -263,6 +272,13 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
         () = signals.next() => {}
     }
     Ok(())
+}
+
+/// Where the probes answer.
+fn internal_port<S: Service>(settings: &S::Settings) -> Result<u16, StartError> {
+    let (http, _) = S::shared(settings);
+    let usual = || S::port(settings).checked_add(1000);
+    http.internal_port.or_else(usual).ok_or_else(|| "no port is left for the probes: set INTERNAL_PORT".into())
 }
 
 async fn bind(port: u16) -> Result<TcpListener, StartError> {

@@ -120,6 +120,9 @@ pub struct Http {
     /// Print this service's OpenAPI description and exit.
     #[arg(long = "openapi", exclusive = true)]
     pub openapi: bool,
+    /// Ask the service that runs here with the same ports whether it is ready, and exit: 0 if so, else 1.
+    #[arg(long = "probe")]
+    pub probe: bool,
 }
 
 impl Http {
