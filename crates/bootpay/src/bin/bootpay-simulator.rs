@@ -1,15 +1,16 @@
 //! The payment provider on your own machine: `bootpay-simulator --help`.
 //!
-//! It listens on 127.0.0.1 only: whoever reaches it can make payments of nothing.
+//! It listens on 127.0.0.1 unless it is told otherwise: whoever reaches it can make payments of nothing.
 
-use std::io::{IsTerminal, Write};
-use std::net::Ipv4Addr;
+use std::io::{self, IsTerminal, Write as _};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use bootpay::simulator::{Config, Simulator, scripts_table, serve};
 use clap::Parser;
+use common::{config, probe};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,7 +25,11 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Settings {
-    /// The port to listen on, on 127.0.0.1.
+    /// The address to listen on. Others than 127.0.0.1 are for a container whose port is open to its host only.
+    #[arg(long, env = "BOOTPAY_SIMULATOR_ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "IP")]
+    address: IpAddr,
+
+    /// The port to listen on.
     #[arg(long, env = "BOOTPAY_SIMULATOR_PORT", default_value_t = 5010)]
     port: u16,
 
@@ -55,15 +60,38 @@ struct Settings {
     /// Answer a cancel_id that was used as the first time, instead of refusing it as the provider does.
     #[arg(long)]
     kind: bool,
+    /// Ask the simulator that runs here on this port whether it answers, and exit: 0 if so, else 1.
+    #[arg(long)]
+    probe: bool,
 }
+
+/// Exit code of a process whose settings can't be used (`EX_USAGE`).
+const USAGE: u8 = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    if std::env::args_os().any(|argument| argument == "--scripts") {
+    #[expect(clippy::disallowed_methods, reason = "this is where the process reads its arguments")]
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--scripts") {
         // For the documentation, which has no credentials to give.
-        return ExitCode::from(u8::from(std::io::stdout().write_all(scripts_table().as_bytes()).is_err()));
+        return ExitCode::from(u8::from(io::stdout().write_all(scripts_table().as_bytes()).is_err()));
     }
-    let settings = Settings::parse();
+    let settings = match config::load::<Settings>(&arguments, &config::environment()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    if settings.probe {
+        return match probe::ask(settings.port, "/health") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "bootpay-simulator: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stdout().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).init();
@@ -92,9 +120,9 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     config.webhook_url = settings.webhook_url.filter(|url| !url.is_empty());
     config.state_file = settings.state.filter(|path| !path.as_os_str().is_empty());
     let simulator = Simulator::new(config)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))
+    let listener = TcpListener::bind((settings.address, settings.port))
         .await
-        .with_context(|| format!("can't listen on port {}", settings.port))?;
+        .with_context(|| format!("can't listen on {} port {}", settings.address, settings.port))?;
 
     info!(address = %listener.local_addr()?, receipts = simulator.receipts().len(), "listening");
     tokio::select! {
