@@ -1,9 +1,9 @@
-//! Asking a local server whether it is ready, over a plain connection: no HTTP client is worth its compile time
+//! Asking a server whether it is ready, over a plain connection: no HTTP client is worth its compile time
 //! for one request.
 
 use std::future::Future;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -71,8 +71,13 @@ pub(crate) async fn not_ready(process: &Process, error: &io::Error) -> String {
 
 /// Whether `GET path` on `port` answers 200.
 pub(crate) async fn http(port: u16, path: &str) -> io::Result<()> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
-    let answer = exchange(port, request.as_bytes(), usize::MAX).await?;
+    http_at(local(port), path).await
+}
+
+/// Whether `GET path` at `address` answers 200.
+pub(crate) async fn http_at(address: SocketAddr, path: &str) -> io::Result<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let answer = exchange(address, request.as_bytes(), usize::MAX).await?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.split_whitespace().nth(1).unwrap_or_default();
     if status == "200" {
@@ -103,7 +108,7 @@ pub(crate) async fn ask(method: &str, port: u16, path: &str, token: &str) -> io:
 
 /// The body of the answer to a request, if that is 200.
 async fn answered_200(port: u16, path: &str, request: &str) -> io::Result<Vec<u8>> {
-    let answer = exchange(port, request.as_bytes(), usize::MAX).await?;
+    let answer = exchange(local(port), request.as_bytes(), usize::MAX).await?;
     let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(answer.len());
     let (head, body) = answer.split_at(end_of_head);
     if head.starts_with(b"HTTP/1.1 200 ") {
@@ -116,20 +121,24 @@ async fn answered_200(port: u16, path: &str, request: &str) -> io::Result<Vec<u8
 pub(crate) async fn mysql(port: u16) -> io::Result<()> {
     /// The version of the protocol, after the packet's length and number.
     const PROTOCOL: (usize, u8) = (4, 10);
-    let greeting = exchange(port, b"", PROTOCOL.0 + 1).await?;
+    let greeting = exchange(local(port), b"", PROTOCOL.0 + 1).await?;
     if greeting.get(PROTOCOL.0) == Some(&PROTOCOL.1) { Ok(()) } else { Err(io::Error::other("it refuses connections")) }
 }
 
 /// Whether a Redis or Valkey server on `port` answers a ping.
 pub(crate) async fn redis(port: u16) -> io::Result<()> {
     const PONG: &[u8] = b"+PONG";
-    let answer = exchange(port, b"PING\r\n", PONG.len()).await?;
+    let answer = exchange(local(port), b"PING\r\n", PONG.len()).await?;
     if answer == PONG { Ok(()) } else { Err(io::Error::other("it does not answer PING")) }
 }
 
-/// Sends `request` to a local port and reads up to `limit` bytes of the answer.
-async fn exchange(port: u16, request: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Sends `request` to `address` and reads up to `limit` bytes of the answer.
+async fn exchange(address: SocketAddr, request: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    let mut connection = TcpStream::connect(address).await?;
     connection.write_all(request).await?;
     let mut answer = Vec::new();
     connection.take(limit as u64).read_to_end(&mut answer).await?;

@@ -1,6 +1,7 @@
 //! Where services are measured: a database and a cache of their own, the payment simulator, and one service at a time.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -73,17 +74,17 @@ impl<'a> Bench<'a> {
     /// Starts `service` where the others look for it.
     pub(super) async fn start(&self, service: &Service) -> Result<Instance> {
         let port = self.ports.of(service.name).context("a service has no port")?;
-        self.start_at(service, Address::of(port), 0).await
+        self.start_at(service, Address::of(Ipv4Addr::LOCALHOST, port), 0).await
     }
 
     /// Starts `service` at `address`. Asked to stop, it goes on for `delay` seconds.
     pub(super) async fn start_at(&self, service: &Service, address: Address, delay: u64) -> Result<Instance> {
         let mut command = Command::new(self.workspace.binary(service.package, self.profile));
         command.current_dir(self.workspace.root()).envs(&self.environment);
-        command.env(service.port_setting, address.public.to_string());
-        command.env("INTERNAL_PORT", address.internal.to_string());
+        command.env(service.port_setting, address.public.port().to_string());
+        command.env("INTERNAL_PORT", address.internal.port().to_string());
         command.env("SHUTDOWN_DELAY_SECONDS", delay.to_string());
-        let log = self.logs.join(format!("{}-{}.log", service.name, address.public));
+        let log = self.logs.join(format!("{}-{}.log", service.name, address.public.port()));
         Instance::start(service.name, command, &log, address).await
     }
 }

@@ -4,7 +4,7 @@
 //! request is written, every client library takes a new connection, and so does this one; [`Lost::Unsent`] is the
 //! moment between the two. A request that was written and not answered is lost, whoever would dare to repeat it.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Error, Result};
 use http_body_util::{BodyExt as _, Full};
@@ -20,7 +20,7 @@ type Body = Full<Bytes>;
 
 /// A request, and the status that is right for it.
 #[derive(Clone)]
-pub(super) struct Request {
+pub(crate) struct Request {
     method: Method,
     path: String,
     token: Option<String>,
@@ -30,22 +30,22 @@ pub(super) struct Request {
 
 impl Request {
     /// `GET path`.
-    pub(super) fn get(path: impl Into<String>) -> Self {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), token: None, body: None, expected: StatusCode::OK }
     }
 
     /// `POST path` with a JSON body.
-    pub(super) fn post(path: impl Into<String>, body: &Value) -> Self {
+    pub(crate) fn post(path: impl Into<String>, body: &Value) -> Self {
         Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) }
     }
 
     /// The same from whom `token` signs in.
-    pub(super) fn by(self, token: &str) -> Self {
+    pub(crate) fn by(self, token: &str) -> Self {
         Self { token: Some(format!("Bearer {token}")), ..self }
     }
 
     /// The same, rightly answered with `status`.
-    pub(super) fn answered(self, status: StatusCode) -> Self {
+    pub(crate) fn answered(self, status: StatusCode) -> Self {
         Self { expected: status, ..self }
     }
 
@@ -64,7 +64,7 @@ impl Request {
 }
 
 /// Why there is no good answer.
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// The connection was closed before the request was written to it: it can be sent again, whatever it is.
     Unsent,
     /// No connection, no answer, half an answer, or another one than expected.
@@ -80,23 +80,23 @@ impl From<Lost> for Error {
     }
 }
 
-/// A client of whoever listens on one local port.
-pub(super) struct Client {
-    port: u16,
+/// A client of whoever listens at one address.
+pub(crate) struct Client {
+    server: SocketAddr,
     connection: Option<SendRequest<Body>>,
 }
 
 impl Client {
     /// Connects when it is first needed.
-    pub(super) fn new(port: u16) -> Self {
-        Self { port, connection: None }
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        Self { server, connection: None }
     }
 
     /// The body of the answer to `request`.
     ///
     /// # Errors
     /// As [`Lost`] has them; the next request begins with a new connection.
-    pub(super) async fn ask(&mut self, request: &Request) -> Result<Bytes, Lost> {
+    pub(crate) async fn ask(&mut self, request: &Request) -> Result<Bytes, Lost> {
         let mut connection = self.connection().await.map_err(Lost::Failed)?;
         let message = request.message().map_err(Lost::Failed)?;
         let answer = connection.send_request(message).await.map_err(|error| match error {
@@ -123,7 +123,7 @@ impl Client {
         {
             return Ok(connection);
         }
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.context("no connection")?;
+        let stream = TcpStream::connect(self.server).await.context("no connection")?;
         stream.set_nodelay(true)?;
         let (connection, work) = http1::handshake(TokioIo::new(stream)).await?;
         // What goes wrong there is also told to the request.
@@ -134,33 +134,35 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
 
     /// A server that reads a request and says `answer` to it, on each connection anew.
-    async fn saying(answer: &'static [u8]) -> u16 {
+    async fn saying(answer: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let server = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = listener.accept().await {
                 let _ = connection.read(&mut [0; 1024]).await;
                 let _ = connection.write_all(answer).await;
             }
         });
-        port
+        server
     }
 
-    async fn ask_twice(port: u16) -> [Result<Bytes, Lost>; 2] {
-        let (mut client, request) = (Client::new(port), Request::get("/"));
+    async fn ask_twice(server: SocketAddr) -> [Result<Bytes, Lost>; 2] {
+        let (mut client, request) = (Client::new(server), Request::get("/"));
         [client.ask(&request).await, client.ask(&request).await]
     }
 
     #[tokio::test]
     async fn a_connection_that_was_closed_meanwhile_loses_nothing() {
-        let port = saying(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        let [first, second] = ask_twice(port).await;
+        let server = saying(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        let [first, second] = ask_twice(server).await;
         assert_eq!(first.ok().as_deref(), Some(&b"ok"[..]));
         assert!(!matches!(second, Err(Lost::Failed(_))));
     }
@@ -168,10 +170,10 @@ mod tests {
     #[tokio::test]
     async fn a_request_without_its_answer_is_lost() {
         for answer in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no", b"HTTP/1.1 503 Busy\r\n\r\n"] {
-            let port = saying(answer).await;
-            assert!(ask_twice(port).await.iter().all(|answer| matches!(answer, Err(Lost::Failed(_)))));
+            let server = saying(answer).await;
+            assert!(ask_twice(server).await.iter().all(|answer| matches!(answer, Err(Lost::Failed(_)))));
         }
-        let nobody = crate::services::any_free().unwrap();
+        let nobody = (Ipv4Addr::LOCALHOST, crate::services::any_free().unwrap()).into();
         assert!(matches!(ask_twice(nobody).await, [Err(Lost::Failed(_)), Err(Lost::Failed(_))]));
     }
 }

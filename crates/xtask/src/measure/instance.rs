@@ -1,6 +1,8 @@
 //! A running service, from its start to its end.
 
 use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,20 +20,26 @@ const CLOSELY: Duration = Duration::from_millis(1);
 
 /// Where an instance listens.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) public: u16,
-    pub(super) internal: u16,
+pub(crate) struct Address {
+    pub(crate) public: SocketAddr,
+    pub(crate) internal: SocketAddr,
 }
 
 impl Address {
-    /// That of the service on `port`.
-    pub(super) fn of(port: u16) -> Self {
-        Self { public: port, internal: internal(port) }
+    /// That of the service on `port` of `host`.
+    pub(crate) fn of(host: Ipv4Addr, port: u16) -> Self {
+        Self { public: (host, port).into(), internal: (host, internal(port)).into() }
     }
 
-    /// One that nobody uses.
+    /// One on this machine that nobody uses.
     pub(super) fn any() -> Result<Self> {
-        Ok(Self { public: any_free()?, internal: any_free()? })
+        let [public, internal] = [any_free()?, any_free()?].map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        Ok(Self { public, internal })
+    }
+
+    /// Whether the instance there is ready.
+    pub(crate) async fn is_ready(self) -> io::Result<()> {
+        probe::http_at(self.internal, "/readyz").await
     }
 }
 
@@ -48,7 +56,7 @@ impl Instance {
     pub(super) async fn start(name: &str, command: Command, log: &Path, address: Address) -> Result<Self> {
         let started = Instant::now();
         let mut process = Process::start(name, command, Output::File(log))?;
-        let question = || probe::http(address.internal, "/readyz");
+        let question = || address.is_ready();
         tokio::select! {
             ready = probe::until_yes_asked_every(CLOSELY, super::PATIENCE, question) => {
                 if let Err(error) = ready {

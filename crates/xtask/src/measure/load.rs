@@ -3,6 +3,7 @@
 //! The client shares the machine with the service and its database, so requests a second say what this machine did
 //! with all three, not what the service could do alone.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -78,8 +79,8 @@ impl Load {
 }
 
 /// One client: the `first` of the requests and the following, again and again, until `end`.
-async fn ask_until(end: Instant, port: u16, traffic: Traffic, first: usize) -> Load {
-    let mut client = Client::new(port);
+async fn ask_until(end: Instant, server: SocketAddr, traffic: Traffic, first: usize) -> Load {
+    let mut client = Client::new(server);
     let mut load = Load::default();
     for request in traffic.requests.iter().cycle().skip(first % traffic.requests.len()) {
         let asked = Instant::now();

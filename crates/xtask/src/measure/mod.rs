@@ -14,20 +14,20 @@ use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 
 mod bench;
-mod client;
+pub(crate) mod client;
 mod figures;
-mod instance;
+pub(crate) mod instance;
 mod load;
 mod machine;
-mod rolling;
-mod traffic;
+pub(crate) mod rolling;
+pub(crate) mod traffic;
 
 use bench::Bench;
 use figures::{Busy, Figure, Figures, Quiet, Rolled};
 use instance::Instance;
 use load::Load;
 use machine::Machine;
-use rolling::Restarts;
+use rolling::{Processes, Restarts};
 use traffic::Visitors;
 
 /// How many connections are busy at once.
@@ -133,10 +133,17 @@ async fn start_upstream(service: &Service, bench: &Bench<'_>) -> Result<Option<I
 }
 
 /// Restarts `service` under its first kind of load.
-async fn restart(service: &Service, bench: &Bench<'_>, visitors: &Visitors, figures: &mut Figures) -> Result<()> {
+async fn restart(
+    service: &'static Service,
+    bench: &Bench<'_>,
+    visitors: &Visitors,
+    figures: &mut Figures,
+) -> Result<()> {
     let _upstream = start_upstream(service, bench).await?;
     let traffic = visitors.traffic(service.name).into_iter().next().context("a service is asked nothing")?;
-    let restarts = Restarts::of(service, bench, &traffic, CONNECTIONS, ROUNDS).await?;
+    let mut pair = Processes::start(service, bench).await?;
+    let restarts = Restarts::of(&mut pair, &traffic, CONNECTIONS, ROUNDS).await?;
+    pair.stop().await?;
     figures.rolled.push(Rolled { service: service.name, restarts });
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! that begins and the last request it gets is covered by the service alone.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,50 +18,48 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::bench::Bench;
 use super::client::{Client, Lost, Request};
-use super::instance::Address;
+use super::instance::{Address, Instance};
 use super::traffic::Traffic;
-use crate::probe;
 use crate::services::Service;
 
 /// How often the instances are asked whether they are ready.
 const PROBING: Duration = Duration::from_millis(200);
 
 /// Seconds an instance goes on after it was asked to stop: enough for every client to see that it isn't ready.
-const DELAY: u64 = 2;
+pub(crate) const DELAY: u64 = 2;
 
 /// How long both run before and after each restart.
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// What became of the requests.
 #[derive(Default, Serialize)]
-pub(super) struct Restarts {
+pub(crate) struct Restarts {
     /// How often an instance was stopped and started.
-    pub(super) times: usize,
+    pub(crate) times: usize,
     /// Requests that were answered as they should be.
-    pub(super) answered: usize,
+    pub(crate) answered: usize,
     /// Those among them that had to be sent a second time, because an idle connection was closed before they were
     /// written to it.
-    pub(super) sent_again: usize,
+    pub(crate) sent_again: usize,
     /// Requests without their answer, for any other reason.
-    pub(super) lost: usize,
+    pub(crate) lost: usize,
     /// Why the first one was.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Two instances of a service, which can be restarted one at a time.
+pub(crate) trait Pair {
+    /// Where they are.
+    fn addresses(&self) -> [Address; 2];
+
+    /// Asks one to stop, and starts it anew at its address when it has: until it is ready.
+    async fn restart(&mut self, which: usize) -> Result<()>;
 }
 
 impl Restarts {
-    /// Restarts two instances of `service` by turns, each `rounds` times, under `traffic` over `connections`.
-    pub(super) async fn of(
-        service: &Service,
-        bench: &Bench<'_>,
-        traffic: &Traffic,
-        connections: usize,
-        rounds: usize,
-    ) -> Result<Self> {
-        let addresses = [Address::any()?, Address::any()?];
-        let mut instances = Vec::new();
-        for address in addresses {
-            instances.push(bench.start_at(service, address, DELAY).await?);
-        }
+    /// Restarts both of `pair` by turns, each `rounds` times, under `traffic` over `connections`.
+    pub(crate) async fn of(pair: &mut impl Pair, traffic: &Traffic, connections: usize, rounds: usize) -> Result<Self> {
+        let addresses = pair.addresses();
         let (ready, known) = watch::channel(addresses.to_vec());
         let probes = tokio::spawn(probe_all(addresses, ready));
         let enough = Arc::new(AtomicBool::new(false));
@@ -69,12 +68,9 @@ impl Restarts {
             clients.spawn(ask_until(Arc::clone(&enough), known.clone(), traffic.clone(), client));
         }
         let mut outcome = Self::default();
-        for _ in 0..rounds * instances.len() {
+        for which in [0, 1].repeat(rounds) {
             sleep(BETWEEN).await;
-            let old = instances.remove(0);
-            let address = old.address;
-            old.stop().await?;
-            instances.push(bench.start_at(service, address, DELAY).await?);
+            pair.restart(which).await?;
             outcome.times += 1;
         }
         sleep(BETWEEN).await;
@@ -83,9 +79,6 @@ impl Restarts {
             outcome.add(seen?);
         }
         probes.abort();
-        for instance in instances {
-            instance.stop().await?;
-        }
         Ok(outcome)
     }
 
@@ -97,6 +90,49 @@ impl Restarts {
     }
 }
 
+/// Two processes on this machine.
+pub(super) struct Processes<'a, 'b> {
+    bench: &'a Bench<'b>,
+    service: &'static Service,
+    addresses: [Address; 2],
+    instances: [Option<Instance>; 2],
+}
+
+impl<'a, 'b> Processes<'a, 'b> {
+    /// Starts two of `service`.
+    pub(super) async fn start(service: &'static Service, bench: &'a Bench<'b>) -> Result<Self> {
+        let addresses = [Address::any()?, Address::any()?];
+        let mut pair = Self { bench, service, addresses, instances: [None, None] };
+        for which in [0, 1] {
+            pair.restart(which).await?;
+        }
+        Ok(pair)
+    }
+
+    /// Stops both.
+    pub(super) async fn stop(self) -> Result<()> {
+        for instance in self.instances.into_iter().flatten() {
+            instance.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Pair for Processes<'_, '_> {
+    fn addresses(&self) -> [Address; 2] {
+        self.addresses
+    }
+
+    async fn restart(&mut self, which: usize) -> Result<()> {
+        if let Some(old) = self.instances[which].take() {
+            old.stop().await?;
+        }
+        let new = self.bench.start_at(self.service, self.addresses[which], DELAY).await?;
+        self.instances[which] = Some(new);
+        Ok(())
+    }
+}
+
 /// Tells the clients who is ready, for ever.
 async fn probe_all(addresses: [Address; 2], ready: watch::Sender<Vec<Address>>) {
     let mut rounds = interval(PROBING);
@@ -105,7 +141,7 @@ async fn probe_all(addresses: [Address; 2], ready: watch::Sender<Vec<Address>>) 
         rounds.tick().await;
         let mut now = Vec::new();
         for address in addresses {
-            if probe::http(address.internal, "/readyz").await.is_ok() {
+            if address.is_ready().await.is_ok() {
                 now.push(address);
             }
         }
@@ -120,7 +156,7 @@ async fn ask_until(
     traffic: Traffic,
     first: usize,
 ) -> Restarts {
-    let mut clients: HashMap<u16, Client> = HashMap::new();
+    let mut clients: HashMap<SocketAddr, Client> = HashMap::new();
     let mut seen = Restarts::default();
     for (turn, request) in traffic.requests.iter().cycle().enumerate().skip(first) {
         if enough.load(Ordering::Relaxed) {

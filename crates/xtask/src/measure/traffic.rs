@@ -1,5 +1,6 @@
 //! What each service is asked while it is measured: what its users ask most, on the demo data.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -8,19 +9,18 @@ use serde_json::{Value, json};
 
 use super::bench::Bench;
 use super::client::{Client, Request};
-use super::instance::Instance;
 use crate::migrate::ADMIN;
 use crate::report;
 use crate::welcome::{PASSENGER, tomorrow};
 
 /// Requests of one kind of visitor, asked one after the other.
 #[derive(Clone)]
-pub(super) struct Traffic {
+pub(crate) struct Traffic {
     /// What they do, for people.
-    pub(super) name: &'static str,
-    pub(super) requests: Arc<[Request]>,
+    pub(crate) name: &'static str,
+    pub(crate) requests: Arc<[Request]>,
     /// Whether each takes a password's hash.
-    pub(super) hashes: bool,
+    pub(crate) hashes: bool,
 }
 
 impl Traffic {
@@ -30,7 +30,7 @@ impl Traffic {
 }
 
 /// What the requests need to know of the demo data.
-pub(super) struct Visitors {
+pub(crate) struct Visitors {
     passenger: String,
     administrator: String,
     search: Request,
@@ -41,30 +41,36 @@ impl Visitors {
     /// Signs everybody in and books a little, on services that stop again.
     pub(super) async fn arrive(bench: &Bench<'_>) -> Result<Self> {
         report::step("Signing in and booking", async {
-            let auth = bench.start(Bench::service("auth")?).await?;
-            let passenger = log_in(&auth, PASSENGER).await?;
-            let [(_, email), (_, password)] = ADMIN;
-            let administrator = log_in(&auth, (email, password)).await?;
-            auth.stop().await?;
-
-            let flight = bench.start(Bench::service("flight")?).await?;
-            let search = Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", tomorrow()));
-            let found = ask(&flight, &search).await?;
-            let schedule = found["flights"][0]["schedule_id"].as_i64().context("there is no demo flight tomorrow")?;
-            flight.stop().await?;
-
-            let booking = bench.start(Bench::service("booking")?).await?;
-            for seat in ["12A", "14C"] {
-                ask(&booking, &book(schedule, seat).by(&passenger)).await?;
+            let mut instances = Vec::new();
+            for name in ["auth", "flight", "booking"] {
+                instances.push(bench.start(Bench::service(name)?).await?);
             }
-            booking.stop().await?;
-            Ok(Self { passenger, administrator, search, schedule })
+            let [auth, flight, booking] = [0, 1, 2].map(|n: usize| instances[n].address.public);
+            let visitors = Self::meet(auth, flight, booking).await?;
+            for instance in instances {
+                instance.stop().await?;
+            }
+            Ok(visitors)
         })
         .await
     }
 
+    /// Signs everybody in and books a little, where these services are: they may all be one address.
+    pub(crate) async fn meet(auth: SocketAddr, flight: SocketAddr, booking: SocketAddr) -> Result<Self> {
+        let passenger = log_in(auth, PASSENGER).await?;
+        let [(_, email), (_, password)] = ADMIN;
+        let administrator = log_in(auth, (email, password)).await?;
+        let search = Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", tomorrow()));
+        let found = ask(flight, &search).await?;
+        let schedule = found["flights"][0]["schedule_id"].as_i64().context("there is no demo flight tomorrow")?;
+        for seat in ["12A", "14C"] {
+            ask(booking, &book(schedule, seat).by(&passenger)).await?;
+        }
+        Ok(Self { passenger, administrator, search, schedule })
+    }
+
     /// What is asked of `service`.
-    pub(super) fn traffic(&self, service: &str) -> Vec<Traffic> {
+    pub(crate) fn traffic(&self, service: &str) -> Vec<Traffic> {
         let Self { passenger, administrator, schedule, .. } = self;
         match service {
             "auth" => vec![
@@ -100,7 +106,7 @@ fn credentials((email, password): (&str, &str)) -> Request {
     Request::post("/api/auth/login", &json!({ "email": email, "password": password }))
 }
 
-async fn log_in(auth: &Instance, account: (&str, &str)) -> Result<String> {
+async fn log_in(auth: SocketAddr, account: (&str, &str)) -> Result<String> {
     let answer = ask(auth, &credentials(account)).await?;
     Ok(answer["token"].as_str().context("a log-in gave no token")?.to_owned())
 }
@@ -111,7 +117,7 @@ fn book(schedule: i64, seat: &str) -> Request {
     Request::post("/api/bookings", &booking).answered(StatusCode::CREATED)
 }
 
-async fn ask(instance: &Instance, request: &Request) -> Result<Value> {
-    let answer = Client::new(instance.address.public).ask(request).await?;
+async fn ask(server: SocketAddr, request: &Request) -> Result<Value> {
+    let answer = Client::new(server).ask(request).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
