@@ -18,7 +18,7 @@ pub(crate) const MIGRATE: &str = "migrate";
 pub(crate) const SIMULATOR: &str = "bootpay-simulator";
 
 /// The package of that program: the others have the names of theirs.
-const SIMULATOR_PACKAGE: &str = "bootpay";
+pub(crate) const SIMULATOR_PACKAGE: &str = "bootpay";
 
 /// What to do when something can't be built.
 const NOT_BUILT: &str =

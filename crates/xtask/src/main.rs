@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `chart`, `check`, `generate`, `db`, `replay`
-//! and `reconcile`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `images`, `chart`, `check`, `generate`, `db`,
+//! `replay` and `reconcile`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -22,6 +22,7 @@ mod children;
 mod contract;
 mod db;
 mod generate;
+mod images;
 mod install;
 mod interrupt;
 mod logs;
@@ -61,6 +62,7 @@ enum Command {
     Test(test::Arguments),
     Contract(contract::Arguments),
     Measure(measure::Arguments),
+    Images(images::Arguments),
     Chart(chart::Arguments),
     /// Check formatting, lints, generated files, dependencies and the chart.
     Check,
@@ -114,7 +116,8 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Contract(arguments) => {
             contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
         }
-        Command::Measure(arguments) => measure::run(arguments, workspace, stack).await.map(|()| 0),
+        Command::Measure(arguments) => Box::pin(measure::run(arguments, workspace, stack)).await.map(|()| 0),
+        Command::Images(arguments) => Box::pin(images::run(arguments, workspace, stack)).await.map(|()| 0),
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),

@@ -75,6 +75,11 @@ impl Workspace {
         self.target.join("measure")
     }
 
+    /// Where `cargo xtask images` works, and leaves what programs are made of.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.target.join("images")
+    }
+
     /// Where cargo puts the binary `name`.
     pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
         let directory = match profile {
