@@ -20,6 +20,9 @@ pub(crate) const SIMULATOR: &str = "bootpay-simulator";
 /// The package of that program: the others have the names of theirs.
 pub(crate) const SIMULATOR_PACKAGE: &str = "bootpay";
 
+/// The program that measures bookings.
+pub(crate) const BENCH: &str = "bench";
+
 /// What to do when something can't be built.
 const NOT_BUILT: &str =
     "the programs can't be built. The compiler says above why; after a change to a query, run `cargo xtask generate`";
@@ -29,6 +32,11 @@ pub(crate) async fn system(workspace: &Workspace, profile: Profile) -> Result<()
     let services = SERVICES.iter().map(|service| service.package);
     let programs: Vec<_> = services.chain([MIGRATE, SIMULATOR]).collect();
     report::loud_step("Building", build(workspace, profile, &programs)).await
+}
+
+/// Builds `bench`.
+pub(crate) async fn bench(workspace: &Workspace, profile: Profile) -> Result<()> {
+    report::loud_step("Building bench", build(workspace, profile, &[BENCH])).await
 }
 
 /// Builds `migrate`, which needs no query data.

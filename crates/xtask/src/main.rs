@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `images`, `chart`, `check`, `generate`, `db`,
-//! `replay` and `reconcile`.
+//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `bench`, `images`, `chart`, `check`,
+//! `generate`, `db`, `replay` and `reconcile`.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::workspace::Workspace;
 
+mod bench;
 mod build;
 mod chart;
 mod check;
@@ -62,6 +63,7 @@ enum Command {
     Test(test::Arguments),
     Contract(contract::Arguments),
     Measure(measure::Arguments),
+    Bench(bench::Arguments),
     Images(images::Arguments),
     Chart(chart::Arguments),
     /// Check formatting, lints, generated files, dependencies and the chart.
@@ -117,6 +119,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
         }
         Command::Measure(arguments) => Box::pin(measure::run(arguments, workspace, stack)).await.map(|()| 0),
+        Command::Bench(arguments) => Box::pin(bench::run(arguments, workspace, stack)).await,
         Command::Images(arguments) => Box::pin(images::run(arguments, workspace, stack)).await.map(|()| 0),
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),

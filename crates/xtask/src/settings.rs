@@ -57,7 +57,7 @@ impl Settings {
     }
 }
 
-#[cfg(test)]
+/// Settings of a command's own, whatever the developer's are.
 impl<const N: usize> From<[(&str, &str); N]> for Settings {
     fn from(pairs: [(&str, &str); N]) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())

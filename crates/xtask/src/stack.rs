@@ -92,6 +92,12 @@ impl Stack {
         Ok((process, status?))
     }
 
+    /// The processes that run, by name.
+    pub(crate) fn process_ids(&self) -> impl Iterator<Item = (&str, u32)> {
+        let all = self.servers.iter().chain(&self.workers);
+        all.filter_map(|process| Some((process.name(), process.identity()?.0)))
+    }
+
     /// What to tell of the worker `name`, which lives but does not become ready.
     pub(crate) async fn not_ready(&self, name: &str, error: &io::Error) -> String {
         match self.workers.iter().find(|worker| worker.name() == name) {
