@@ -34,6 +34,8 @@ pub(super) struct Request<'a> {
     pub(super) cases: &'a [Case],
     /// Files of plain objects.
     pub(super) manifests: &'a [PathBuf],
+    /// The file of docker compose.
+    pub(super) compose: PathBuf,
 }
 
 /// What is answered.
@@ -45,6 +47,8 @@ pub(super) struct Answer {
     /// All values that the chart takes, in the order of its schema.
     pub(super) values: Vec<Described>,
     pub(super) manifests: Vec<Manifest>,
+    /// docker-compose.yml, with its anchors resolved.
+    pub(super) compose: Value,
 }
 
 /// What the linter says.

@@ -17,6 +17,7 @@ use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
 mod cases;
+mod compose;
 mod documents;
 mod golden;
 mod helm;
@@ -25,6 +26,7 @@ mod refused;
 mod rules;
 mod values;
 
+use compose::Compose;
 pub(crate) use golden::Golden;
 use helm::{Answer, Rendered, Request};
 use object::Object;
@@ -81,12 +83,10 @@ pub(crate) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, golden
         }
         Err(error) => verdicts.skip("chart", format!("{error:#}")),
     }
-    if !workspace.root().join(COMPOSE).exists() {
-        verdicts.skip("compose", format!("there is no {COMPOSE}"));
-    } else if has_compose().await {
-        verdicts.add("compose", compose(workspace)).await;
+    if has_compose().await {
+        verdicts.add("compose: config", config(workspace)).await;
     } else {
-        verdicts.skip("compose", "docker compose is not installed");
+        verdicts.skip("compose: config", "docker compose is not installed");
     }
 }
 
@@ -102,6 +102,7 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
         linted: cases::ENVIRONMENTS.iter().map(|name| vec![cases::file_of(name)]).collect(),
         cases: &asked,
         manifests: &manifests,
+        compose: workspace.root().join(COMPOSE),
     };
     let asking = helm::ask(python, &request);
     let answer = report::step(&format!("Rendering the chart {} times", asked.len()), asking).await?;
@@ -124,6 +125,9 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     verdicts.add("chart: kept renders", keep(workspace, taken, golden)).await;
     let values = values::document(&answer.values);
     verdicts.add("chart: docs/values.md", golden::settle(golden, workspace, Path::new(values::PATH), &values)).await;
+    let compose = Compose { file: &answer.compose, settings: &documents.settings, root: workspace.root() };
+    let containers = format!("{} services", answer.compose["services"].as_object().map_or(0, serde_json::Map::len));
+    verdicts.add("compose: rules", async { told(&compose.faults(), &containers) }).await;
     verdicts.add("deploy", async { told(&beside(workspace, &answer, project)?, "manifests and links") }).await;
     Ok(())
 }
@@ -198,7 +202,7 @@ async fn has_compose() -> bool {
     command.status().await.is_ok_and(|status| status.success())
 }
 
-async fn compose(workspace: &Workspace) -> Result<()> {
+async fn config(workspace: &Workspace) -> Result<()> {
     let mut command = Command::new("docker");
     command.args(["compose", "config", "--quiet"]).current_dir(workspace.root());
     run_quietly("docker compose", command).await

@@ -106,14 +106,16 @@ def rendered(chart, directory, case, schemas):
     return answer
 
 
-def described(schema, default, path=()):
+def described(schema, default, definitions, path=()):
     """Every value with its path, meaning, shape and default, in the schema's order."""
     for name, value in schema.get("properties", {}).items():
+        if "$ref" in value:
+            value = {**definitions[value["$ref"].rpartition("/")[2]], **value}
         here = (*path, name)
         below = default.get(name) if isinstance(default, dict) else None
         if value.get("properties"):
             yield {"path": here, "help": value.get("description", ""), "schema": None, "default": None}
-            yield from described(value, below, here)
+            yield from described(value, below, definitions, here)
         else:
             yield {"path": here, "help": value.get("description", ""), "schema": value, "default": below}
 
@@ -141,9 +143,16 @@ def main():
         messages += helm.lint(str(directory), values=values, strict=True, namespace="user")["messages"]
     with helm.Chart.load(str(directory)) as chart:
         cases = [rendered(chart, directory, case, schemas) for case in request["cases"]]
-        values = list(described(json_of(directory / "values.schema.json"), chart.values))
-    manifests = [manifest(path, schemas) for path in request["manifests"]]
-    json.dump({"lint": messages, "cases": cases, "values": values, "manifests": manifests}, sys.stdout)
+        schema = json_of(directory / "values.schema.json")
+        values = list(described(schema, chart.values, schema.get("definitions", {})))
+    answer = {
+        "lint": messages,
+        "cases": cases,
+        "values": values,
+        "manifests": [manifest(path, schemas) for path in request["manifests"]],
+        "compose": read(request["compose"]),
+    }
+    json.dump(answer, sys.stdout)
 
 
 main()

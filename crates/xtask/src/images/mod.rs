@@ -25,6 +25,7 @@ mod system;
 
 use bases::Base;
 use engine::Engine;
+pub(crate) use programs::all as programs;
 use system::System;
 
 /// Those that are restarted under load: one that answers by itself, and one that asks others.

@@ -24,14 +24,14 @@ const COMPILED: &str = "FROM scratch AS tool";
 
 /// A program with an image.
 #[derive(Clone, Copy)]
-pub(super) struct Program {
-    pub(super) name: &'static str,
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
     /// Whether it stays, and can be asked whether it is ready.
     pub(super) serves: bool,
 }
 
 /// All of them.
-pub(super) fn all() -> impl Iterator<Item = Program> {
+pub(crate) fn all() -> impl Iterator<Item = Program> {
     let services = SERVICES.iter().map(|service| Program { name: service.package, serves: true });
     services.chain([
         Program { name: build::SIMULATOR, serves: true },
@@ -42,11 +42,12 @@ pub(super) fn all() -> impl Iterator<Item = Program> {
 
 impl Program {
     /// Its image.
-    pub(super) fn image(self) -> String {
+    pub(crate) fn image(self) -> String {
         format!("cloudjet/{}:dev", self.name)
     }
 
-    fn target(self) -> &'static str {
+    /// The stage of the Dockerfile that makes it.
+    pub(crate) fn target(self) -> &'static str {
         if self.serves { "service" } else { "tool" }
     }
 }

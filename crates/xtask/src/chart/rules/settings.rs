@@ -12,11 +12,11 @@ const IN_FILE: &str = "_FILE";
 
 /// A setting of one or more programs.
 pub(in super::super) struct Setting {
-    pub(super) env: String,
-    pub(super) required: bool,
-    pub(super) secret: bool,
+    pub(in super::super) env: String,
+    pub(in super::super) required: bool,
+    pub(in super::super) secret: bool,
     /// Who reads it: services by their short names, and `migrate`.
-    pub(super) readers: BTreeSet<String>,
+    pub(in super::super) readers: BTreeSet<String>,
 }
 
 impl Setting {
