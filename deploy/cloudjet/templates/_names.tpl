@@ -37,7 +37,7 @@ A service's settings: the defaults, and over them its own. Callers read it with 
 {{- define "cloudjet.labels" -}}
 app.kubernetes.io/name: cloudjet
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ include "cloudjet.version" . | quote }}
+app.kubernetes.io/version: {{ include "cloudjet.versionLabel" . | quote }}
 app.kubernetes.io/part-of: cloudjet
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
@@ -50,6 +50,17 @@ app: {{ include "cloudjet.name" . }}
 
 {{- define "cloudjet.version" -}}
 {{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* A version as a label: shorter than an image's tag may be. */}}
+{{- define "cloudjet.versionLabel" -}}
+{{ include "cloudjet.version" . | trunc 54 | trimAll "-_." }}
+{{- end }}
+
+{{/* What tells a service's pods of one version from those of another, also where only digests do. */}}
+{{- define "cloudjet.podVersion" -}}
+{{ include "cloudjet.versionLabel" .root }}
+{{- with .service.digest }}-{{ trimPrefix "sha256:" . | trunc 8 }}{{ end }}
 {{- end }}
 
 {{/* The image of a program: by digest where one is given. */}}
@@ -89,11 +100,6 @@ their account after the Gateway and its class.
 cluster.local/ns/{{ $gateway.namespace }}/sa/{{ $account }}
 {{- end }}
 
-{{/* From which namespace the world's requests come. */}}
-{{- define "cloudjet.ingressNamespace" -}}
-{{- if eq .Values.mesh.mode "none" -}}{{ .Values.networkPolicy.ingressNamespace }}{{- else -}}{{ .Values.mesh.gateway.namespace }}{{- end -}}
-{{- end }}
-
 {{/* The service that answers what belongs to nobody: the first one. */}}
 {{- define "cloudjet.fallback" -}}
 {{- $names := without (include "cloudjet.enabled" . | fromYamlArray) "gateway" -}}
@@ -101,11 +107,32 @@ cluster.local/ns/{{ $gateway.namespace }}/sa/{{ $account }}
 {{- first $names -}}
 {{- end }}
 
-{{/* The keys of the secret that a service is given: a YAML list. Without a cache there is no password of it. */}}
+{{/* The keys of the secret that a service is given: a YAML list. Some come and go with the value that they belong to. */}}
 {{- define "cloudjet.secretKeys" -}}
+{{- $values := .root.Values -}}
 {{- $keys := .service.secrets -}}
-{{- if not .root.Values.redis.host -}}{{- $keys = without $keys "REDIS_PASSWORD" -}}{{- end -}}
-{{- toYaml $keys -}}
+{{- if not $values.redis.host -}}{{- $keys = without $keys "REDIS_PASSWORD" -}}{{- end -}}
+{{- if and $values.secrets.acceptFurtherKeys (has "SECRET_KEY" $keys) -}}{{- $keys = append $keys "SECRET_KEYS_ACCEPTED" -}}{{- end -}}
+{{- if and $values.bootpay.clientKey (include "cloudjet.callsProvider" .) -}}{{- $keys = append $keys "BOOTPAY_SECRET_KEY" -}}{{- end -}}
+{{- if and $values.news.url (eq .name "payment") -}}{{- $keys = append $keys "NEWS_SECRET" -}}{{- end -}}
+{{- toYaml ($keys | uniq) -}}
+{{- end }}
+
+{{/* What all services of a namespace are given together. Its caller gives `root` and `namespace`. */}}
+{{- define "cloudjet.secretKeysOf" -}}
+{{- $keys := list -}}
+{{- range $name := include "cloudjet.enabled" .root | fromYamlArray -}}
+{{- $service := include "cloudjet.service" (dict "root" $.root "name" $name) | fromYaml -}}
+{{- if eq $service.namespace $.namespace -}}
+{{- $keys = concat $keys (include "cloudjet.secretKeys" (dict "root" $.root "name" $name "service" $service) | fromYamlArray) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml ($keys | uniq | sortAlpha) -}}
+{{- end }}
+
+{{/* Whether a service calls the payment provider. */}}
+{{- define "cloudjet.callsProvider" -}}
+{{- if has .name (list "booking" "admin" "payment") -}}true{{- end -}}
 {{- end }}
 
 {{/* Whether an ambient mesh has proxies that read requests. */}}
@@ -135,7 +162,16 @@ istio.io/ingress-use-waypoint: "true"
 {{ (urlParse .).host | splitList ":" | rest | first | default (ternary "443" "80" (hasPrefix "https:" .)) }}
 {{- end }}
 
-{{/* A pod that runs to its end has nothing to do in the mesh: a sidecar would outlive it. */}}
+{{/* Whether a host is one of the cluster's own. */}}
+{{- define "cloudjet.isInside" -}}
+{{- if or (hasSuffix ".svc" .) (hasSuffix ".svc.cluster.local" .) (not (contains "." .)) -}}true{{- end -}}
+{{- end }}
+
+{{- define "cloudjet.urlHost" -}}
+{{ (urlParse .).host | splitList ":" | first }}
+{{- end }}
+
+{{/* A pod that runs to its end has nothing to do in the mesh: a sidecar could outlive it, and it calls nobody in there. */}}
 {{- define "cloudjet.outsideMesh" -}}
 sidecar.istio.io/inject: "false"
 istio.io/dataplane-mode: none

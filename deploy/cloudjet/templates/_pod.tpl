@@ -15,29 +15,116 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
 
+{{- define "cloudjet.pullSecrets" -}}
+{{- with .Values.image.pullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end -}}
+{{- end }}
+
+{{/* Whoever tidies nodes leaves a pod alone that would have to begin again. */}}
+{{- define "cloudjet.undisturbed" -}}
+karpenter.sh/do-not-disrupt: "true"
+cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+{{- end }}
+
+{{/* What all pods have in common that run to their end. Their caller gives `root` and `account`. */}}
+{{- define "cloudjet.onceOnly" -}}
+serviceAccountName: {{ .account }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+restartPolicy: Never
+{{- with include "cloudjet.pullSecrets" .root }}
+{{ . }}
+{{- end }}
+securityContext:
+  {{- include "cloudjet.podSecurity" .root | nindent 2 }}
+{{- end }}
+
+{{/* What a service's program is told. Its caller gives `root`, `name`, `service`. */}}
+{{- define "cloudjet.environment" -}}
+{{- $secrets := include "cloudjet.secretKeys" . | fromYamlArray -}}
+{{- $settings := include "cloudjet.ownSettings" . | fromYaml -}}
+{{- if .root.Values.configMap.enabled -}}
+envFrom:
+  - configMapRef: { name: cloudjet-config }
+{{- else -}}
+{{- $settings = merge $settings (include "cloudjet.config" .root | fromYaml) -}}
+{{- end }}
+{{- if or $secrets $settings }}
+env:
+  {{- range $key := $secrets }}
+  - { name: {{ $key }}_FILE, value: /run/secrets/cloudjet/{{ $key }} }
+  {{- end }}
+  {{- range $key, $value := $settings }}
+  - { name: {{ $key }}, value: {{ $value | quote }} }
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "cloudjet.mounts" -}}
+- { name: tmp, mountPath: /tmp }
+{{- if include "cloudjet.secretKeys" . | fromYamlArray }}
+- { name: secrets, mountPath: /run/secrets/cloudjet, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{/* Of the secret only what the program reads, as files: no environment that a crash report would print. */}}
+{{- define "cloudjet.volumes" -}}
+- name: tmp
+  emptyDir: { sizeLimit: 16Mi }
+{{- with include "cloudjet.secretKeys" . | fromYamlArray }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ $.root.Values.secrets.name }}
+          items:
+            {{- range $key := . }}
+            - { key: {{ $key }}, path: {{ $key }} }
+            {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What a service's pods are replaced for, and how their proxy behaves. */}}
+{{- define "cloudjet.podAnnotations" -}}
+{{- $values := .root.Values -}}
+{{- if $values.configMap.enabled }}
+checksum/config: {{ include "cloudjet.config" .root | sha256sum }}
+{{- end }}
+{{- if and $values.secrets.revision (include "cloudjet.secretKeys" . | fromYamlArray) }}
+cloudjet/secrets-revision: {{ $values.secrets.revision | quote }}
+{{- end }}
+{{- if eq $values.mesh.mode "sidecar" }}
+proxy.istio.io/config: '{ "holdApplicationUntilProxyStarts": true, "terminationDrainDuration": "{{ sub (int $values.shutdown.graceSeconds) 5 }}s" }'
+{{- end }}
+{{- end }}
+
 {{/* A service's pod. Its caller gives `root`, `name`, `service`. */}}
 {{- define "cloudjet.pod" -}}
 {{- $root := .root -}}
 {{- $service := .service -}}
 {{- $full := include "cloudjet.name" .name -}}
-{{- $secrets := include "cloudjet.secretKeys" . | fromYamlArray -}}
+{{- $version := include "cloudjet.podVersion" . -}}
 metadata:
   labels:
     {{- include "cloudjet.selector" .name | nindent 4 }}
     service: {{ $full }}
-    version: {{ include "cloudjet.version" $root | quote }}
+    version: {{ $version | quote }}
     app.kubernetes.io/name: cloudjet
     app.kubernetes.io/instance: {{ $root.Release.Name }}
     app.kubernetes.io/component: {{ .name }}
-    app.kubernetes.io/version: {{ include "cloudjet.version" $root | quote }}
+    app.kubernetes.io/version: {{ $version | quote }}
     {{- if not (include "cloudjet.isRollout" $service) }}
     cloudjet/role: active
     {{- end }}
+  {{- with include "cloudjet.podAnnotations" . | trim }}
   annotations:
-    checksum/config: {{ include "cloudjet.config" $root | sha256sum }}
-    {{- if eq $root.Values.mesh.mode "sidecar" }}
-    proxy.istio.io/config: '{ "holdApplicationUntilProxyStarts": true, "terminationDrainDuration": "{{ sub (int $root.Values.shutdown.graceSeconds) 5 }}s" }'
-    {{- end }}
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   serviceAccountName: {{ $full }}
   automountServiceAccountToken: false
@@ -46,19 +133,16 @@ spec:
   {{- with $root.Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  {{- with $root.Values.image.pullSecrets }}
-  imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
+  {{- with include "cloudjet.pullSecrets" $root }}
+  {{- . | nindent 2 }}
   {{- end }}
   securityContext:
     {{- include "cloudjet.podSecurity" $root | nindent 4 }}
   topologySpreadConstraints:
-    {{- range $key, $when := dict "topology.kubernetes.io/zone" "ScheduleAnyway" "kubernetes.io/hostname" "ScheduleAnyway" }}
+    {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - maxSkew: 1
       topologyKey: {{ $key }}
-      whenUnsatisfiable: {{ $when }}
+      whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:
           {{- include "cloudjet.selector" $.name | nindent 10 }}
@@ -71,22 +155,7 @@ spec:
       ports:
         - { name: http, containerPort: {{ int $service.port }} }
         - { name: internal, containerPort: {{ add (int $service.port) 1000 }} }
-      envFrom:
-        - configMapRef: { name: cloudjet-config }
-      {{- $env := $service.env }}
-      {{- if eq .name "gateway" }}
-      {{- /* It stands one proxy nearer to the world than the others. */}}
-      {{- $env = merge (dict "TRUSTED_PROXY_HOPS" (int $root.Values.http.trustedProxyHops)) $env }}
-      {{- end }}
-      {{- if or $secrets $env }}
-      env:
-        {{- range $key := $secrets }}
-        - { name: {{ $key }}_FILE, value: /run/secrets/cloudjet/{{ $key }} }
-        {{- end }}
-        {{- range $key, $value := $env }}
-        - { name: {{ $key }}, value: {{ $value | quote }} }
-        {{- end }}
-      {{- end }}
+      {{- include "cloudjet.environment" . | nindent 6 }}
       startupProbe:
         httpGet: { path: /startupz, port: internal }
         periodSeconds: 1
@@ -109,24 +178,7 @@ spec:
       securityContext:
         {{- include "cloudjet.containerSecurity" $root | nindent 8 }}
       volumeMounts:
-        - { name: tmp, mountPath: /tmp }
-        {{- if $secrets }}
-        - { name: secrets, mountPath: /run/secrets/cloudjet, readOnly: true }
-        {{- end }}
+        {{- include "cloudjet.mounts" . | nindent 8 }}
   volumes:
-    - name: tmp
-      emptyDir: { sizeLimit: 16Mi }
-    {{- if $secrets }}
-    # Only what this service reads, as files: no environment that a crash report would print.
-    - name: secrets
-      projected:
-        defaultMode: 0440
-        sources:
-          - secret:
-              name: {{ $root.Values.secrets.name }}
-              items:
-                {{- range $key := $secrets }}
-                - { key: {{ $key }}, path: {{ $key }} }
-                {{- end }}
-    {{- end }}
+    {{- include "cloudjet.volumes" . | nindent 4 }}
 {{- end }}

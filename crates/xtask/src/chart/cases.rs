@@ -43,7 +43,7 @@ pub(super) fn file_of(environment: &str) -> String {
 /// Something that can be chosen, by name.
 type Toggle = (&'static str, &'static [&'static str]);
 
-const TOGGLES: [Toggle; 10] = [
+const TOGGLES: [Toggle; 11] = [
     ("mesh", &["sidecar", "ambient", "none"]),
     ("strategy", &["rolling", "blueGreen", "canary"]),
     ("autoscaling", &["none", "hpa", "keda"]),
@@ -54,6 +54,7 @@ const TOGGLES: [Toggle; 10] = [
     ("reads", &["connections", "requests", "tokens"]),
     ("around", &["all", "no-cache", "no-policies", "no-telemetry"]),
     ("names", &["two", "one"]),
+    ("given", &["little", "much"]),
 ];
 
 /// A choice of each toggle, by their indices.
@@ -160,10 +161,34 @@ fn case(combination: &Combination) -> Case {
     if of("reads") == "tokens" {
         values["mesh"]["jwt"] = json!({ "enabled": true, "issuer": "cloudjet", "jwksUri": "https://keys.example.com" });
     }
+    if of("given") == "much" {
+        give_much(&mut values);
+    }
     if of("around") == "no-cache" {
         values["redis"] = json!({ "host": "" });
     }
     Case::of(names.join(" "), None, values)
+}
+
+/// What is empty or off by default.
+fn give_much(values: &mut Value) {
+    values["bootpay"] = json!({ "clientKey": "key", "restApplicationId": "id", "applicationId": "web" });
+    values["news"] = json!({ "url": "https://subscriber.example.com/news" });
+    values["secrets"]["revision"] = json!("second");
+    values["configMap"] = json!({ "enabled": false });
+    values["reconcile"] = json!({ "suspended": false, "arguments": ["--json"] });
+    values["networkPolicy"]["callerNamespaces"] = json!(["partners"]);
+    values["migration"] = json!({ "adminEmail": "admin@example.com" });
+    values["tests"]["secretName"] = json!("traveller");
+    values["mesh"]["jsonRefusals"] = json!(false);
+    if values["mesh"]["mode"] == "sidecar" {
+        values["mesh"]["outbound"] = json!("registered");
+    }
+    for (service, digit) in [("booking", "1"), ("payment", "2")] {
+        values["services"][service]["digest"] = json!(format!("sha256:{}", digit.repeat(64)));
+    }
+    values["services"]["flight"]["database"] =
+        json!({ "host": "replica.example.com", "port": 3307, "user": "reader", "poolSize": 8 });
 }
 
 #[cfg(test)]

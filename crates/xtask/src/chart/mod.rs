@@ -41,17 +41,19 @@ const COMPOSE: &str = "docker-compose.yml";
 const KUBERNETES: &str = "1.30";
 
 /// Files of plain objects beside the chart.
-const MANIFESTS: [&str; 6] = [
+const MANIFESTS: [&str; 8] = [
     "deploy/gitops/project.yaml",
     "deploy/gitops/root.yaml",
     "deploy/gitops/environments.yaml",
     "deploy/gitops/notifications.yaml",
     "deploy/gitops/namespaces/namespaces.yaml",
     "deploy/karpenter/nodes.yaml",
+    "deploy/kind/data.yaml",
+    "deploy/limits.yaml",
 ];
 
 /// Documents whose links are followed.
-const DOCUMENTS: [&str; 2] = ["deploy/README.md", values::PATH];
+const DOCUMENTS: [&str; 3] = ["deploy/README.md", "deploy/kind/README.md", values::PATH];
 
 /// Hold the Helm chart and what is beside it against schemas and rules.
 ///
@@ -188,6 +190,7 @@ fn beside(workspace: &Workspace, answer: &Answer, project: &Object) -> Result<Fa
         faults.extend(file.faults.iter().map(|fault| format!("{name}: {fault}")));
         for object in file.objects.iter().filter(|o| matches!(o.kind(), "Application" | "ApplicationSet")) {
             faults.extend(rules::astray(object, project, workspace.root()));
+            faults.extend(rules::careless(object));
         }
     }
     for document in DOCUMENTS {

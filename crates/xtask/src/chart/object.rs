@@ -78,11 +78,31 @@ impl Object {
         matches!(self.kind(), "Deployment" | "Rollout")
     }
 
+    /// The job that it is, or makes from time to time.
+    pub(super) fn job(&self) -> Option<&Value> {
+        match self.kind() {
+            "Job" => Some(self.at("/spec")),
+            "CronJob" => Some(self.at("/spec/jobTemplate/spec")),
+            _ => None,
+        }
+    }
+
+    /// In which wave Argo CD applies it.
+    pub(super) fn wave(&self) -> i32 {
+        self.text("/metadata/annotations/argocd.argoproj.io~1sync-wave").parse().unwrap_or_default()
+    }
+
+    /// When Helm applies it apart from a release's other objects, if it does.
+    pub(super) fn hook(&self) -> Option<&str> {
+        Some(self.text("/metadata/annotations/helm.sh~1hook")).filter(|hook| !hook.is_empty())
+    }
+
     /// What its pods are made from, where it has any: the whole object for a bare pod.
     pub(super) fn pod(&self) -> Option<&Value> {
         match self.kind() {
             "Pod" => Some(&self.0),
             "Deployment" | "Rollout" | "Job" => Some(self.at("/spec/template")),
+            "CronJob" => Some(self.at("/spec/jobTemplate/spec/template")),
             _ => None,
         }
     }

@@ -1,11 +1,11 @@
 //! How the world's requests come in, and who may send what inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::super::object::{Object, Objects, Reach as _};
-use super::{Faults, Render, destinations, service_of};
+use super::{Faults, Render, destinations, service_of, settings, told};
 
 /// Whatever gets requests is the service that Argo Rollouts points to the promoted version.
 pub(super) fn the_world_reaches_promoted_versions(render: &Render<'_>) -> Faults {
@@ -32,10 +32,11 @@ pub(super) fn origins_are_exact(render: &Render<'_>) -> Faults {
     let in_mesh = origins
         .filter(|(_, origin)| !origin.has("/exact") || origin.text("/exact").contains('*'))
         .map(|(object, origin)| format!("{object} lets in {origin}"));
-    let listed = render.objects.of("ConfigMap").filter(|config| config.has("/data/CORS_ALLOWED_ORIGINS"));
-    let in_services = listed
-        .filter(|config| config.text("/data/CORS_ALLOWED_ORIGINS").contains('*'))
-        .map(|config| format!("{config} lets in everybody"));
+    let in_services = render
+        .objects
+        .workloads()
+        .filter(|workload| told(render.objects, workload, "CORS_ALLOWED_ORIGINS").is_some_and(|all| all.contains('*')))
+        .map(|workload| format!("{workload} lets in everybody"));
     in_mesh.chain(in_services).collect()
 }
 
@@ -157,6 +158,74 @@ pub(super) fn routes_are_the_gateways(render: &Render<'_>) -> Faults {
     faults
 }
 
+/// Unless a Gateway says otherwise, Istio gives its labels to the proxy's pods, and policies about ours would be about them.
+pub(super) fn gateways_keep_their_labels(render: &Render<'_>) -> Faults {
+    let gateways = render.objects.of("Gateway").filter(|gateway| gateway.group() == "gateway.networking.k8s.io");
+    gateways
+        .filter(|gateway| {
+            let labels = gateway.at("/spec/infrastructure/labels");
+            labels.as_object().is_none_or(|labels| labels.contains_key("app.kubernetes.io/name"))
+        })
+        .map(|gateway| format!("{gateway}: its pods look like ours"))
+        .collect()
+}
+
+/// What a proxy answers by itself is read by the same clients: its gateway, and in front of every pod.
+pub(super) fn refusals_are_json(render: &Render<'_>) -> Faults {
+    let mode = render.values.text("/mesh/mode");
+    if !render.values.at("/mesh/jsonRefusals").as_bool().unwrap_or_default() || mode == "none" {
+        return Faults::new();
+    }
+    let patched = |namespace: &str, context: &str| {
+        let filters = render.objects.of("EnvoyFilter").filter(|filter| filter.namespace() == namespace);
+        let mut patches = filters.flat_map(|filter| filter.list("/spec/configPatches"));
+        patches.any(|patch| {
+            let format = patch.at("/patch/value/typed_config/local_reply_config/body_format/json_format");
+            patch.text("/match/context") == context && format.has("/message") && format.has("/status")
+        })
+    };
+    let door = render.values.text("/mesh/gateway/namespace");
+    let mut places = BTreeSet::from([(door, "GATEWAY")]);
+    if mode == "sidecar" {
+        places.extend(render.objects.workloads().map(|workload| (workload.namespace(), "SIDECAR_INBOUND")));
+    }
+    let silent = places.into_iter().filter(|(namespace, context)| !patched(namespace, context));
+    silent.map(|(namespace, context)| format!("{context} in {namespace} refuses in words of its own")).collect()
+}
+
+/// Settings that name whom a service calls.
+const CALLED: [&str; 4] = ["DB_HOST", "REDIS_HOST", "BOOTPAY_API_URL", "NEWS_URL"];
+
+/// Where the mesh stops calls to addresses that it doesn't know, it knows all that a service is told to call.
+pub(super) fn the_mesh_knows_what_is_outside(render: &Render<'_>) -> Faults {
+    if render.values.text("/mesh/outbound") != "registered" {
+        return Faults::new();
+    }
+    let mut faults = Faults::new();
+    for workload in render.objects.workloads() {
+        let known = |host: &str| {
+            let entries = render.objects.of("ServiceEntry").filter(|entry| entry.namespace() == workload.namespace());
+            entries.into_iter().any(|entry| entry.list("/spec/hosts").iter().any(|known| known == host))
+        };
+        for setting in render.project.settings.iter().filter(|setting| CALLED.contains(&setting.env.as_str())) {
+            if settings::program(workload).is_none_or(|program| !setting.readers.contains(program)) {
+                continue;
+            }
+            let host = told(render.objects, workload, &setting.env).map(host_of).unwrap_or_default();
+            if host.contains('.') && !host.ends_with(".svc.cluster.local") && !known(host) {
+                faults.push(format!("{workload}: {host} of {} is unknown to the mesh", setting.env));
+            }
+        }
+    }
+    faults
+}
+
+/// Of a host, or of the address of something on it.
+fn host_of(address: &str) -> &str {
+    let behind_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
+    behind_scheme.split(['/', ':']).next().unwrap_or_default()
+}
+
 type Route = (String, (String, String));
 
 fn istio_routes(objects: &Objects) -> impl Iterator<Item = Route> {
@@ -185,7 +254,7 @@ fn route(path: &str, service: &str, target: &str) -> Route {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::shown_to_fail;
+    use super::super::tests::{judged, shown_to_fail};
     use super::*;
 
     #[test]
@@ -209,7 +278,10 @@ mod tests {
     fn a_wildcard_for_origins_is_found() {
         let good = json!([
             { "kind": "VirtualService", "spec": { "http": [{ "corsPolicy": { "allowOrigins": [{ "exact": "https://a.b" }] } }] } },
-            { "kind": "ConfigMap", "data": { "CORS_ALLOWED_ORIGINS": "https://a.b" } }
+            { "kind": "ConfigMap", "metadata": { "name": "config" }, "data": { "CORS_ALLOWED_ORIGINS": "https://a.b" } },
+            { "kind": "Deployment", "spec": { "template": { "spec": { "containers": [
+                { "envFrom": [{ "configMapRef": { "name": "config" } }] }
+            ] } } } }
         ]);
         let origin = "/0/spec/http/0/corsPolicy/allowOrigins/0";
         shown_to_fail(origins_are_exact, &good, origin, json!({ "regex": ".*" }), "lets in");
@@ -269,6 +341,60 @@ mod tests {
         let paths = json!({ "ports": ["5001"], "paths": ["/api"] });
         shown_to_fail(rule, &good, "/0/spec/rules/0/to/0/operation", paths, "nobody reads");
         shown_to_fail(rule, &good, "/2/spec", json!({}), "nobody reads tokens");
+    }
+
+    #[test]
+    fn a_gateway_whose_pods_look_like_ours_is_found() {
+        let good = json!([{ "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "spec": { "infrastructure": { "labels": { "app": "waypoint" } } } }]);
+        let rule = gateways_keep_their_labels;
+        shown_to_fail(rule, &good, "/0/spec/infrastructure", Value::Null, "look like ours");
+        let ours = json!({ "app.kubernetes.io/name": "cloudjet" });
+        shown_to_fail(rule, &good, "/0/spec/infrastructure/labels", ours, "look like ours");
+    }
+
+    #[test]
+    fn a_proxy_that_refuses_in_its_own_words_is_found() {
+        let filter = |namespace: &str, context: &str, format: Value| {
+            let config = json!({ "local_reply_config": { "body_format": { "json_format": format } } });
+            let patch = json!({ "match": { "context": context }, "patch": { "value": { "typed_config": config } } });
+            json!({ "kind": "EnvoyFilter", "metadata": { "namespace": namespace }, "spec": { "configPatches": [patch] } })
+        };
+        let scene = |format: Value| {
+            json!([
+                { "kind": "Deployment", "metadata": { "namespace": "user" } },
+                filter("door", "GATEWAY", format),
+                filter("user", "SIDECAR_INBOUND", json!({ "message": "x", "status": "x" }))
+            ])
+        };
+        let mode =
+            |mode: &str| json!({ "mesh": { "mode": mode, "jsonRefusals": true, "gateway": { "namespace": "door" } } });
+        let good = json!({ "message": "x", "status": "x" });
+        assert_eq!(judged(refusals_are_json, scene(good.clone()), &mode("sidecar")), Faults::new());
+        let found = judged(refusals_are_json, scene(json!({ "status": "x" })), &mode("ambient"));
+        assert_eq!(found, ["GATEWAY in door refuses in words of its own"]);
+        let mut alone = scene(good);
+        alone[2] = Value::Null;
+        assert_eq!(judged(refusals_are_json, alone, &mode("sidecar")).len(), 1);
+    }
+
+    #[test]
+    fn an_address_that_the_mesh_would_stop_is_found() {
+        let scene = |registered: &str, host: &str| {
+            json!([
+                { "kind": "Deployment", "metadata": { "name": "auth-service", "namespace": "user" }, "spec": { "template": {
+                    "spec": { "containers": [{ "name": "auth-service", "env": [{ "name": "DB_HOST", "value": host }] }] }
+                } } },
+                { "kind": "ServiceEntry", "metadata": { "namespace": registered }, "spec": { "hosts": ["db.example.com"] } }
+            ])
+        };
+        let values = json!({ "mesh": { "outbound": "registered" } });
+        let found = |namespace, host| judged(the_mesh_knows_what_is_outside, scene(namespace, host), &values).len();
+        assert_eq!(found("user", "db.example.com"), 0);
+        assert_eq!(found("user", "mysql.data.svc.cluster.local"), 0);
+        assert_eq!(found("user", "replica.example.com"), 1);
+        assert_eq!(found("admin", "db.example.com"), 1);
+        assert_eq!(host_of("https://x.example.com:8443/v2"), "x.example.com");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::{Faults, Render};
 /// Labels that Prometheus gives what it scrapes from a Service in a cluster.
 const SCRAPED: [&str; 3] = ["namespace", "service", "pod"];
 
+/// Seconds after which Prometheus, with its usual settings, has asked a new pod once.
+const SCRAPED_AFTER: u64 = 30;
+
 /// What Prometheus itself says of whom it scrapes.
 const UP: &str = "up";
 
@@ -89,6 +92,16 @@ pub(super) fn exist(render: &Render<'_>) -> Faults {
         .collect()
 }
 
+/// What is new is unknown to Prometheus until it has been scraped: asked sooner, it would be judged by its silence.
+pub(super) fn analyses_wait_for_them(render: &Render<'_>) -> Faults {
+    let analyses = render.objects.of("AnalysisTemplate");
+    let metrics = analyses.flat_map(|template| template.list("/spec/metrics").iter().map(move |m| (template, m)));
+    metrics
+        .filter(|(_, metric)| super::scale::seconds(metric.text("/initialDelay")) < SCRAPED_AFTER)
+        .map(|(template, metric)| format!("{template}: {} is asked before anybody was scraped", metric.text("/name")))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -113,6 +126,16 @@ mod tests {
         shown_to_fail(exist, &good, query, json!("vector(1)"), "asks for nothing");
         let query = "/1/spec/metrics/0/provider/prometheus/query";
         shown_to_fail(exist, &good, query, json!("down{service=\"x\"}"), "nobody exports down");
+    }
+
+    #[test]
+    fn an_analysis_that_asks_too_early_is_found() {
+        let good = json!([
+            { "kind": "AnalysisTemplate", "spec": { "metrics": [{ "name": "ready", "initialDelay": "1m" }] } }
+        ]);
+        let delay = "/0/spec/metrics/0/initialDelay";
+        shown_to_fail(analyses_wait_for_them, &good, delay, json!("10s"), "ready is asked before");
+        shown_to_fail(analyses_wait_for_them, &good, delay, json!(null), "ready is asked before");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod scale;
 mod security;
 mod settings;
 
-pub(super) use gitops::{allowed, astray};
+pub(super) use gitops::{allowed, astray, careless};
 pub(super) use metrics::Metrics;
 pub(super) use settings::Setting;
 
@@ -49,7 +49,7 @@ pub(super) struct Project {
 }
 
 /// All rules, by what they say.
-const RULES: [(&str, Rule); 28] = [
+const RULES: [(&str, Rule); 37] = [
     ("every name is given once", references::names_are_unique),
     ("every selector finds one workload", references::selectors_find_one_workload),
     ("every port that a service leads to is there", references::ports_are_there),
@@ -66,18 +66,27 @@ const RULES: [(&str, Rule); 28] = [
     ("every workload has its policies", mesh::workloads_have_policies),
     ("requests are judged where they are read", mesh::requests_are_judged_where_they_are_read),
     ("the routes are the gateway's", mesh::routes_are_the_gateways),
+    ("gateways keep their labels to themselves", mesh::gateways_keep_their_labels),
+    ("refusals are JSON", mesh::refusals_are_json),
+    ("the mesh knows what is outside", mesh::the_mesh_knows_what_is_outside),
     ("pods are restricted", security::pods_are_restricted),
     ("pods have no token", security::pods_have_no_token),
     ("networks are closed", security::networks_are_closed),
     ("images are pinned", security::images_are_pinned),
+    ("versions are told apart", security::versions_are_told_apart),
+    ("jobs come to an end", security::jobs_come_to_an_end),
     ("who scales sets the replicas", scale::who_scales_sets_the_replicas),
     ("the database has enough connections", scale::connections_are_enough),
     ("pods leave in order", scale::pods_leave_in_order),
     ("the old version outlives its analysis", scale::the_old_version_outlives_its_analysis),
     ("metrics exist", metrics::exist),
+    ("analyses wait for their metrics", metrics::analyses_wait_for_them),
     ("settings are read", settings::are_read),
     ("settings are complete", settings::are_complete),
+    ("secrets can be given", settings::secrets_can_be_given),
     ("the project allows it", gitops::the_project_allows_it),
+    ("waves are in order", gitops::waves_are_in_order),
+    ("hooks bring what they need", gitops::hooks_bring_what_they_need),
 ];
 
 /// What is wrong with `render`.
@@ -89,6 +98,19 @@ pub(super) fn faults(render: &Render<'_>) -> Faults {
 /// How many rules there are.
 pub(super) const fn count() -> usize {
     RULES.len()
+}
+
+/// What a pod is told by the name of `setting`: by itself, or with all others.
+fn told<'a>(objects: &'a Objects, owner: &'a Object, setting: &str) -> Option<&'a str> {
+    let containers = owner.pod()?.list("/spec/containers");
+    let mut own = containers.iter().flat_map(|container| container.list("/env"));
+    let mut shared = containers
+        .iter()
+        .flat_map(|container| container.list("/envFrom"))
+        .filter_map(|from| objects.find("ConfigMap", owner.namespace(), from.text("/configMapRef/name")));
+    own.find(|given| given.text("/name") == setting)
+        .and_then(|given| given.at("/value").as_str())
+        .or_else(|| shared.find_map(|config| config.at("/data").get(setting)?.as_str()))
 }
 
 /// The service that a host name of the cluster means: name and namespace.

@@ -1,9 +1,11 @@
 //! How many pods there are, and how they come and go.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::super::object::{Object, Objects, Reach as _};
-use super::{Faults, Render};
+use super::{Faults, Render, told};
 
 /// How long a service finishes what it has begun, at most: `common::http` says so.
 const DRAIN: u64 = 20;
@@ -22,18 +24,25 @@ pub(super) fn who_scales_sets_the_replicas(render: &Render<'_>) -> Faults {
     faults
 }
 
-/// All pods that there can be while new versions come in, each with its pool and the connection of its probes.
+/// At each database: all pods that there can be while new versions come in, each with its pool and the connection of its
+/// probes, and the jobs beside them. The migration's are among those reserved.
 pub(super) fn connections_are_enough(render: &Render<'_>) -> Faults {
     let limit = render.values.number("/database/connectionLimit");
     let reserved = render.values.number("/database/reservedConnections");
-    let pods: u64 = render.objects.workloads().filter(|o| uses_database(o)).map(|o| most_pods(render.objects, o)).sum();
-    let needed = pods * (pool_size(render.objects) + 1) + reserved;
-    if needed > limit { vec![format!("{pods} pods may need {needed} connections of {limit}")] } else { Faults::new() }
-}
-
-fn uses_database(workload: &Object) -> bool {
-    let environment = workload.pod().into_iter().flat_map(|pod| pod.list("/spec/containers"));
-    environment.flat_map(|container| container.list("/env")).any(|given| given.text("/name") == "DB_PASSWORD_FILE")
+    let mut needed: BTreeMap<&str, u64> = BTreeMap::new();
+    for owner in render.objects.iter().filter(|owner| told(render.objects, owner, "DB_PASSWORD_FILE").is_some()) {
+        let pool: u64 =
+            told(render.objects, owner, "DB_POOL_SIZE").and_then(|size| size.parse().ok()).unwrap_or_default();
+        let connections = match owner.kind() {
+            "CronJob" => pool,
+            _ if owner.is_workload() => most_pods(render.objects, owner) * (pool + 1),
+            _ => continue,
+        };
+        let host = told(render.objects, owner, "DB_HOST").unwrap_or_default();
+        *needed.entry(host).or_insert(reserved) += connections;
+    }
+    let too_many = needed.into_iter().filter(|(_, needed)| *needed > limit);
+    too_many.map(|(host, needed)| format!("{host:?} may need {needed} connections of {limit}")).collect()
 }
 
 fn most_pods(objects: &Objects, workload: &Object) -> u64 {
@@ -41,10 +50,6 @@ fn most_pods(objects: &Objects, workload: &Object) -> u64 {
     let replicas = scalers(objects, workload).map(max).max().unwrap_or(workload.number("/spec/replicas"));
     let surge = workload.number("/spec/strategy/rollingUpdate/maxSurge");
     if workload.kind() == "Rollout" { 2 * replicas } else { replicas + surge }
-}
-
-fn pool_size(objects: &Objects) -> u64 {
-    objects.of("ConfigMap").find_map(|config| config.text("/data/DB_POOL_SIZE").parse().ok()).unwrap_or_default()
 }
 
 fn scalers<'a>(objects: &'a Objects, workload: &'a Object) -> impl Iterator<Item = &'a Object> {
@@ -59,11 +64,10 @@ fn scalers<'a>(objects: &'a Objects, workload: &'a Object) -> impl Iterator<Item
 /// Routers learn of it, then the process finishes, then the proxy goes, and only then it would be killed.
 pub(super) fn pods_leave_in_order(render: &Render<'_>) -> Faults {
     let mut faults = Faults::new();
-    let delays =
-        render.objects.of("ConfigMap").filter_map(|config| config.text("/data/SHUTDOWN_DELAY_SECONDS").parse().ok());
-    let delay: u64 = delays.max().unwrap_or_default();
     for workload in render.objects.workloads() {
         let Some(pod) = workload.pod() else { continue };
+        let delay = told(render.objects, workload, "SHUTDOWN_DELAY_SECONDS");
+        let delay: u64 = delay.and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
         let grace = pod.number("/spec/terminationGracePeriodSeconds");
         let sleep = pod.list("/spec/containers").iter().map(|c| c.number("/lifecycle/preStop/sleep/seconds")).min();
         let Some(sleep @ 1..) = sleep else {
@@ -113,7 +117,7 @@ pub(super) fn the_old_version_outlives_its_analysis(render: &Render<'_>) -> Faul
 }
 
 /// Of `90s` or `2m`.
-fn seconds(duration: &str) -> u64 {
+pub(super) fn seconds(duration: &str) -> u64 {
     let (number, unit) = duration.split_at(duration.len().saturating_sub(1));
     number.parse::<u64>().unwrap_or_default() * if unit == "m" { 60 } else { 1 }
 }
@@ -138,7 +142,8 @@ mod tests {
                     "spec": {
                         "terminationGracePeriodSeconds": 45,
                         "containers": [{
-                            "env": [{ "name": "DB_PASSWORD_FILE" }],
+                            "env": [{ "name": "DB_PASSWORD_FILE", "value": "/f" }],
+                            "envFrom": [{ "configMapRef": { "name": "config" } }],
                             "lifecycle": { "preStop": { "sleep": { "seconds": 5 } } }
                         }]
                     }
@@ -146,7 +151,8 @@ mod tests {
             } },
             { "kind": "HorizontalPodAutoscaler", "metadata": { "name": "x", "namespace": "user" },
               "spec": { "maxReplicas": 6, "scaleTargetRef": { "kind": "Rollout", "name": "x" } } },
-            { "kind": "ConfigMap", "data": { "DB_POOL_SIZE": "5", "SHUTDOWN_DELAY_SECONDS": "3" } },
+            { "kind": "ConfigMap", "metadata": { "name": "config", "namespace": "user" },
+              "data": { "DB_HOST": "db", "DB_POOL_SIZE": "5", "SHUTDOWN_DELAY_SECONDS": "3" } },
             { "kind": "AnalysisTemplate", "metadata": { "name": "a", "namespace": "user" },
               "spec": { "metrics": [{ "initialDelay": "30s", "count": 5, "interval": "2m" }] } }
         ])
@@ -165,6 +171,19 @@ mod tests {
         // Twice six pods of six connections, and 20.
         assert_eq!(judged(connections_are_enough, scene(), &with(92)), Faults::new());
         assert_eq!(judged(connections_are_enough, scene(), &with(91)).len(), 1);
+        // A job has its pool; and one that asks a replica counts there.
+        let job = |host: &str| {
+            let mut scene = scene();
+            let env = json!([{ "name": "DB_PASSWORD_FILE", "value": "/f" }, { "name": "DB_HOST", "value": host }]);
+            let container = json!({ "env": env, "envFrom": [{ "configMapRef": { "name": "config" } }] });
+            let template = json!({ "spec": { "containers": [container] } });
+            scene.as_array_mut().unwrap().push(json!({ "kind": "CronJob", "metadata": { "namespace": "user" },
+                "spec": { "jobTemplate": { "spec": { "template": template } } } }));
+            scene
+        };
+        assert_eq!(judged(connections_are_enough, job("db"), &with(96)).len(), 1);
+        assert_eq!(judged(connections_are_enough, job("db"), &with(97)), Faults::new());
+        assert_eq!(judged(connections_are_enough, job("replica"), &with(92)), Faults::new());
     }
 
     #[test]

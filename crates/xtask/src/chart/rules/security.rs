@@ -138,6 +138,40 @@ pub(super) fn images_are_pinned(render: &Render<'_>) -> Faults {
     faults
 }
 
+/// Pods of two versions differ in a label that people and the mesh read, also where the tag stays and digests change.
+pub(super) fn versions_are_told_apart(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for workload in render.objects.workloads() {
+        let Some(pod) = workload.pod() else { continue };
+        let version = pod.text("/metadata/labels/version");
+        for image in pod.list("/spec/containers").iter().map(|container| container.text("/image")) {
+            let digest = image.split_once("@sha256:").map_or("", |(_, digest)| digest);
+            let told = digest.is_empty() || digest.get(..8).is_some_and(|begin| version.ends_with(begin));
+            if !told || version.is_empty() {
+                faults.push(format!("{workload}: version {version:?} is the same for another digest"));
+            }
+        }
+    }
+    faults
+}
+
+/// A pod that is to end has nobody beside it who wouldn't, isn't started again by itself, and is ended some day.
+pub(super) fn jobs_come_to_an_end(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for owner in render.objects.iter().filter(|owner| !owner.is_workload()) {
+        let Some(pod) = owner.pod() else { continue };
+        let outside = [("sidecar.istio.io~1inject", "false"), ("istio.io~1dataplane-mode", "none")];
+        if outside.iter().any(|(label, off)| pod.text(&format!("/metadata/labels/{label}")) != *off) {
+            faults.push(format!("{owner}: the mesh may put a proxy beside it that never ends"));
+        }
+        let deadline = owner.job().unwrap_or(pod.at("/spec")).number("/activeDeadlineSeconds");
+        if pod.text("/spec/restartPolicy") != "Never" || deadline == 0 {
+            faults.push(format!("{owner} may run for ever"));
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{judged, shown_to_fail};
@@ -197,6 +231,33 @@ mod tests {
         ] {
             shown_to_fail(pods_are_restricted, &scene(), &format!("{container}{pointer}"), value, fault);
         }
+    }
+
+    #[test]
+    fn versions_that_look_the_same_are_found() {
+        let image = "there/x:1.0@sha256:0123456789abcdef";
+        let good = json!([{ "kind": "Deployment", "spec": { "template": {
+            "metadata": { "labels": { "version": "1.0-01234567" } }, "spec": { "containers": [{ "image": image }] }
+        } } }]);
+        let version = "/0/spec/template/metadata/labels/version";
+        shown_to_fail(versions_are_told_apart, &good, version, json!("1.0"), "for another digest");
+    }
+
+    #[test]
+    fn a_job_that_may_never_end_is_found() {
+        let rule = jobs_come_to_an_end;
+        let pod = json!({
+            "metadata": { "labels": { "sidecar.istio.io/inject": "false", "istio.io/dataplane-mode": "none" } },
+            "spec": { "restartPolicy": "Never" }
+        });
+        let good = json!([
+            { "kind": "CronJob", "spec": { "jobTemplate": { "spec": { "activeDeadlineSeconds": 60, "template": pod } } } }
+        ]);
+        let job = "/0/spec/jobTemplate/spec";
+        let label = format!("{job}/template/metadata/labels/sidecar.istio.io~1inject");
+        shown_to_fail(rule, &good, &label, json!("true"), "never ends");
+        shown_to_fail(rule, &good, &format!("{job}/template/spec/restartPolicy"), json!("OnFailure"), "for ever");
+        shown_to_fail(rule, &good, &format!("{job}/activeDeadlineSeconds"), Value::Null, "for ever");
     }
 
     #[test]

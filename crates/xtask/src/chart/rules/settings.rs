@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::super::object::{Object, Objects, Reach as _};
 use super::{Faults, Render};
 use crate::build::MIGRATE;
@@ -62,21 +64,22 @@ fn given<'a>(objects: &'a Objects, owner: &'a Object) -> Vec<(&'a str, bool)> {
 }
 
 /// The program that a workload or the migration runs, by its short name.
-fn program(owner: &Object) -> Option<&str> {
+pub(super) fn program(owner: &Object) -> Option<&str> {
     let name = owner.pod()?.text("/spec/containers/0/name").trim_end_matches("-service");
     (name == MIGRATE || SERVICES.iter().any(|service| service.name == name)).then_some(name)
 }
 
-/// The configuration of all may hold what only some read; a pod's own may not.
+/// The configuration of all may hold what only some read; a pod's own may not, unless it is all of it.
 pub(super) fn are_read(render: &Render<'_>) -> Faults {
     let mut faults = Faults::new();
+    let apart = render.values.at("/configMap/enabled") != &Value::Bool(false);
     for owner in render.objects.iter() {
         let Some(program) = program(owner) else { continue };
         for (name, own) in given(render.objects, owner) {
             let (env, in_file) = name.strip_suffix(IN_FILE).map_or((name, false), |env| (env, true));
             match render.project.settings.iter().find(|setting| setting.env == env) {
                 None => faults.push(format!("{owner}: nobody reads {name}")),
-                Some(setting) if own && !setting.readers.contains(program) => {
+                Some(setting) if own && apart && !setting.readers.contains(program) => {
                     faults.push(format!("{owner}: {program} doesn't read {name}"));
                 }
                 Some(setting) if setting.secret && !in_file => {
@@ -107,11 +110,25 @@ pub(super) fn are_complete(render: &Render<'_>) -> Faults {
     faults
 }
 
+/// Whatever is secret has a place that External Secrets could bring it from.
+pub(super) fn secrets_can_be_given(render: &Render<'_>) -> Faults {
+    let places = ["/secrets/external/keys", "/migration/external"].map(|pointer| render.values.at(pointer));
+    let secrets = render.project.settings.iter().filter(|setting| setting.secret);
+    secrets
+        .filter(|secret| {
+            let of_migrate = secret.readers.contains(MIGRATE);
+            let of_services = secret.readers.iter().any(|reader| reader != MIGRATE);
+            [of_services, of_migrate].iter().zip(places).any(|(read, place)| *read && place.get(&secret.env).is_none())
+        })
+        .map(|secret| format!("nothing says where {} comes from", secret.env))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::tests::shown_to_fail;
+    use super::super::tests::{judged, shown_to_fail};
     use super::*;
 
     #[test]
@@ -134,6 +151,15 @@ mod tests {
         shown_to_fail(are_read, &good, other, json!("flight-service"), "flight doesn't read");
         shown_to_fail(are_complete, &good, "/1/data", json!({}), "auth isn't told DB_HOST");
         shown_to_fail(are_complete, &good, &format!("{env}/0/name"), json!("LOG_LEVEL"), "isn't told DB_PASSWORD");
+    }
+
+    #[test]
+    fn a_secret_that_comes_from_nowhere_is_found() {
+        let found = |key: &str| {
+            judged(secrets_can_be_given, json!([]), &json!({ "secrets": { "external": { "keys": { key: {} } } } }))
+        };
+        assert_eq!(found("DB_PASSWORD"), Faults::new());
+        assert_eq!(found("DB_PASWORD"), ["nothing says where DB_PASSWORD comes from"]);
     }
 
     #[test]
