@@ -61,6 +61,15 @@ canary:
     {{- end }}
 {{- end }}
 
+{{/* How long a version is judged, at most. */}}
+{{- define "cloudjet.analysisSeconds" -}}
+{{- if .Values.analysis.enabled -}}
+{{ add 60 (mul (int .Values.analysis.count) (int .Values.analysis.intervalSeconds)) }}
+{{- else -}}
+0
+{{- end -}}
+{{- end }}
+
 {{- define "cloudjet.analysisRef" -}}
 templates:
   - templateName: {{ .template }}

@@ -45,11 +45,11 @@ impl Compose<'_> {
             .flat_map(|(name, service)| {
                 let found = [
                     confinement(service),
-                    self.image(service),
-                    self.health(service),
+                    image(service),
+                    health(service),
                     self.order(service),
                     doors(service),
-                    self.given(service),
+                    given(service),
                     self.storage(service),
                     self.settings(name, service),
                 ];
@@ -67,42 +67,6 @@ impl Compose<'_> {
 
     fn service(&self, name: &str) -> Option<&Value> {
         self.file.at("/services").get(name)
-    }
-
-    /// Ours are those that the Dockerfile builds, by their names; others have a version.
-    fn image(&self, service: &Value) -> Faults {
-        let image = plain(service.text("/image"));
-        let program = service.text("/build/args/PROGRAM");
-        if !service.has("/build") {
-            let version = image.split_once(':').map_or("", |(_, version)| version);
-            return Faults::from_iter(
-                (version.is_empty() || version == "latest").then(|| format!("{image} may be anything")),
-            );
-        }
-        match images::programs().find(|known| known.name == program) {
-            None => vec![format!("nobody builds {program:?}")],
-            Some(known) => {
-                let named = (image != known.image()).then(|| format!("{image} isn't {}", known.image()));
-                let target = service.text("/build/target");
-                let staged = (target != known.target()).then(|| format!("{program} is built as {}", known.target()));
-                named.into_iter().chain(staged).collect()
-            }
-        }
-    }
-
-    /// Whoever stays can be asked how it is, and whoever ends isn't started again.
-    fn health(&self, service: &Value) -> Faults {
-        let stays = service.text("/restart") == "unless-stopped";
-        let ends = !service.has("/restart");
-        if !stays && !ends {
-            return vec![format!("it is restarted {:?}", service.text("/restart"))];
-        }
-        let fault = match (stays, is_asked(service)) {
-            (true, false) => Some("nobody asks it how it is"),
-            (false, true) => Some("it ends, and is asked how it is"),
-            _ => None,
-        };
-        fault.map(str::to_owned).into_iter().collect()
     }
 
     fn order(&self, service: &Value) -> Faults {
@@ -134,16 +98,6 @@ impl Compose<'_> {
             }
         }
         false
-    }
-
-    /// Every file of a secret that it is told of is one that it is given, and it is given no other.
-    fn given(&self, service: &Value) -> Faults {
-        let given: BTreeSet<&str> = service.list("/secrets").iter().filter_map(Value::as_str).collect();
-        let said: Vec<String> = service.entries("").map(|(_, value)| value.to_string()).collect();
-        let told = service.entries("/environment").filter_map(|(_, value)| value.as_str()?.strip_prefix(SECRETS));
-        let lacking = told.filter(|secret| !given.contains(secret)).map(|secret| format!("it isn't given {secret}"));
-        let idle = given.iter().filter(|secret| !said.iter().any(|said| said.contains(&format!("{SECRETS}{secret}"))));
-        lacking.chain(idle.map(|secret| format!("it does nothing with {secret}"))).collect()
     }
 
     /// Networks and volumes are those of the file: nothing of the host is mounted.
@@ -230,6 +184,52 @@ fn confinement(service: &Value) -> Faults {
     let root =
         (user.is_empty() || user.starts_with('0') || user.starts_with("root")).then(|| "it may be root".to_owned());
     unlike.chain(unbound).chain(root).collect()
+}
+
+/// Ours are those that the Dockerfile builds, by their names; others have a version.
+fn image(service: &Value) -> Faults {
+    let image = plain(service.text("/image"));
+    let program = service.text("/build/args/PROGRAM");
+    if !service.has("/build") {
+        let version = image.split_once(':').map_or("", |(_, version)| version);
+        return Faults::from_iter(
+            (version.is_empty() || version == "latest").then(|| format!("{image} may be anything")),
+        );
+    }
+    match images::programs().find(|known| known.name == program) {
+        None => vec![format!("nobody builds {program:?}")],
+        Some(known) => {
+            let named = (image != known.image()).then(|| format!("{image} isn't {}", known.image()));
+            let target = service.text("/build/target");
+            let staged = (target != known.target()).then(|| format!("{program} is built as {}", known.target()));
+            named.into_iter().chain(staged).collect()
+        }
+    }
+}
+
+/// Whoever stays can be asked how it is, and whoever ends isn't started again.
+fn health(service: &Value) -> Faults {
+    let stays = service.text("/restart") == "unless-stopped";
+    let ends = !service.has("/restart");
+    if !stays && !ends {
+        return vec![format!("it is restarted {:?}", service.text("/restart"))];
+    }
+    let fault = match (stays, is_asked(service)) {
+        (true, false) => Some("nobody asks it how it is"),
+        (false, true) => Some("it ends, and is asked how it is"),
+        _ => None,
+    };
+    fault.map(str::to_owned).into_iter().collect()
+}
+
+/// Every file of a secret that it is told of is one that it is given, and it is given no other.
+fn given(service: &Value) -> Faults {
+    let given: BTreeSet<&str> = service.list("/secrets").iter().filter_map(Value::as_str).collect();
+    let said: Vec<String> = service.entries("").map(|(_, value)| value.to_string()).collect();
+    let told = service.entries("/environment").filter_map(|(_, value)| value.as_str()?.strip_prefix(SECRETS));
+    let lacking = told.filter(|secret| !given.contains(secret)).map(|secret| format!("it isn't given {secret}"));
+    let idle = given.iter().filter(|secret| !said.iter().any(|said| said.contains(&format!("{SECRETS}{secret}"))));
+    lacking.chain(idle.map(|secret| format!("it does nothing with {secret}"))).collect()
 }
 
 /// Whether compose, or the image of a program that stays, asks it how it is.

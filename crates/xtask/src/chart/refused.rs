@@ -11,8 +11,12 @@ use super::rules::Faults;
 type Refused = (&'static str, Value, &'static str);
 
 fn table() -> Vec<Refused> {
+    shapeless().into_iter().chain(contradictory()).collect()
+}
+
+/// What the schema refuses.
+fn shapeless() -> Vec<Refused> {
     vec![
-        // Of the wrong shape.
         ("", json!({ "replicas": 2 }), "additional properties 'replicas' not allowed"),
         ("", json!({ "services": { "check-in": { "port": 5009 } } }), "additional properties 'check-in' not allowed"),
         (
@@ -55,7 +59,12 @@ fn table() -> Vec<Refused> {
         ("", json!({ "news": { "url": "subscriber" } }), "at '/news/url'"),
         ("", json!({ "reconcile": { "schedule": "at night" } }), "at '/reconcile/schedule'"),
         ("", json!({ "services": { "flight": { "database": { "name": "x" } } } }), "additional properties 'name'"),
-        // That contradict each other.
+    ]
+}
+
+/// What the schema can't see: each value would do, and together they don't.
+fn contradictory() -> Vec<Refused> {
+    vec![
         ("", json!({ "defaults": { "port": 5000 } }), "defaults.port: each service has a port of its own"),
         (
             "",

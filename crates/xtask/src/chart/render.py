@@ -106,11 +106,19 @@ def rendered(chart, directory, case, schemas):
     return answer
 
 
+def resolved(schema, definitions):
+    """A schema, or the definition that it refers to with what it says beside that."""
+    if "$ref" in schema:
+        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
+    if "items" in schema:
+        schema = {**schema, "items": resolved(schema["items"], definitions)}
+    return schema
+
+
 def described(schema, default, definitions, path=()):
     """Every value with its path, meaning, shape and default, in the schema's order."""
     for name, value in schema.get("properties", {}).items():
-        if "$ref" in value:
-            value = {**definitions[value["$ref"].rpartition("/")[2]], **value}
+        value = resolved(value, definitions)
         here = (*path, name)
         below = default.get(name) if isinstance(default, dict) else None
         if value.get("properties"):

@@ -49,7 +49,7 @@ pub(super) struct Project {
 }
 
 /// All rules, by what they say.
-const RULES: [(&str, Rule); 37] = [
+const RULES: [(&str, Rule); 38] = [
     ("every name is given once", references::names_are_unique),
     ("every selector finds one workload", references::selectors_find_one_workload),
     ("every port that a service leads to is there", references::ports_are_there),
@@ -76,6 +76,7 @@ const RULES: [(&str, Rule); 37] = [
     ("versions are told apart", security::versions_are_told_apart),
     ("jobs come to an end", security::jobs_come_to_an_end),
     ("who scales sets the replicas", scale::who_scales_sets_the_replicas),
+    ("scalers look at the program", scale::scalers_look_at_the_program),
     ("the database has enough connections", scale::connections_are_enough),
     ("pods leave in order", scale::pods_leave_in_order),
     ("the old version outlives its analysis", scale::the_old_version_outlives_its_analysis),

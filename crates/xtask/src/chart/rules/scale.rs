@@ -24,6 +24,24 @@ pub(super) fn who_scales_sets_the_replicas(render: &Render<'_>) -> Faults {
     faults
 }
 
+/// A proxy beside the program has its own processor: together they would say neither that one is busy nor that it isn't.
+pub(super) fn scalers_look_at_the_program(render: &Render<'_>) -> Faults {
+    let mut faults = Faults::new();
+    for workload in render.objects.workloads() {
+        let containers = workload.pod().map_or(&[][..], |pod| pod.list("/spec/containers"));
+        let is_there = |name: &str| containers.iter().any(|container| container.text("/name") == name);
+        for scaler in scalers(render.objects, workload) {
+            let metrics = scaler.list("/spec/metrics").iter().map(|metric| metric.text("/containerResource/container"));
+            let triggers = scaler.list("/spec/triggers").iter().filter(|trigger| trigger.text("/type") == "cpu");
+            let mut looked_at = metrics.chain(triggers.map(|trigger| trigger.text("/metadata/containerName")));
+            if !looked_at.all(is_there) {
+                faults.push(format!("{scaler}: it looks at more than the program"));
+            }
+        }
+    }
+    faults
+}
+
 /// At each database: all pods that there can be while new versions come in, each with its pool and the connection of its
 /// probes, and the jobs beside them. The migration's are among those reserved.
 pub(super) fn connections_are_enough(render: &Render<'_>) -> Faults {
@@ -104,6 +122,10 @@ pub(super) fn the_old_version_outlives_its_analysis(render: &Render<'_>) -> Faul
                     seconds(metric.text("/initialDelay")) + metric.number("/count") * seconds(metric.text("/interval"))
                 })
                 .max();
+            let deadline = rollout.number("/spec/progressDeadlineSeconds");
+            if longest.is_some_and(|longest| deadline <= longest) {
+                faults.push(format!("{rollout}: it is aborted after {deadline} s, and its analysis takes {longest:?}"));
+            }
             let stays = strategy.number("/scaleDownDelaySeconds");
             if longest.is_some_and(|longest| stays <= longest) {
                 faults.push(format!("{rollout}: the old version stays {stays} s, its analysis takes {longest:?}"));
@@ -133,6 +155,7 @@ mod tests {
         json!([
             { "kind": "Rollout", "metadata": { "name": "x", "namespace": "user" }, "spec": {
                 "replicas": null,
+                "progressDeadlineSeconds": 660,
                 "strategy": { "blueGreen": {
                     "scaleDownDelaySeconds": 900, "scaleDownDelayRevisionLimit": 1,
                     "postPromotionAnalysis": { "templates": [{ "templateName": "a" }] }
@@ -142,6 +165,7 @@ mod tests {
                     "spec": {
                         "terminationGracePeriodSeconds": 45,
                         "containers": [{
+                            "name": "x",
                             "env": [{ "name": "DB_PASSWORD_FILE", "value": "/f" }],
                             "envFrom": [{ "configMapRef": { "name": "config" } }],
                             "lifecycle": { "preStop": { "sleep": { "seconds": 5 } } }
@@ -150,7 +174,8 @@ mod tests {
                 }
             } },
             { "kind": "HorizontalPodAutoscaler", "metadata": { "name": "x", "namespace": "user" },
-              "spec": { "maxReplicas": 6, "scaleTargetRef": { "kind": "Rollout", "name": "x" } } },
+              "spec": { "maxReplicas": 6, "scaleTargetRef": { "kind": "Rollout", "name": "x" },
+                "metrics": [{ "containerResource": { "name": "cpu", "container": "x" } }] } },
             { "kind": "ConfigMap", "metadata": { "name": "config", "namespace": "user" },
               "data": { "DB_HOST": "db", "DB_POOL_SIZE": "5", "SHUTDOWN_DELAY_SECONDS": "3" } },
             { "kind": "AnalysisTemplate", "metadata": { "name": "a", "namespace": "user" },
@@ -163,6 +188,14 @@ mod tests {
         shown_to_fail(who_scales_sets_the_replicas, &scene(), "/0/spec/replicas", json!(2), "its autoscaler, too");
         let name = "/1/spec/scaleTargetRef/name";
         shown_to_fail(who_scales_sets_the_replicas, &scene(), name, json!("y"), "nobody says");
+    }
+
+    #[test]
+    fn a_scaler_that_looks_at_the_proxy_too_is_found() {
+        let rule = scalers_look_at_the_program;
+        let container = "/1/spec/metrics/0/containerResource/container";
+        shown_to_fail(rule, &scene(), container, json!("istio-proxy"), "more than the program");
+        shown_to_fail(rule, &scene(), "/1/spec/metrics/0", json!({ "resource": { "name": "cpu" } }), "more than");
     }
 
     #[test]
@@ -203,5 +236,6 @@ mod tests {
         let rule = the_old_version_outlives_its_analysis;
         shown_to_fail(rule, &scene(), &format!("{strategy}/scaleDownDelaySeconds"), json!(630), "stays 630 s");
         shown_to_fail(rule, &scene(), &format!("{strategy}/scaleDownDelayRevisionLimit"), Value::Null, "several old");
+        shown_to_fail(rule, &scene(), "/0/spec/progressDeadlineSeconds", json!(600), "aborted after 600 s");
     }
 }
