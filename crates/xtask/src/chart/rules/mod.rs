@@ -49,7 +49,7 @@ pub(super) struct Project {
 }
 
 /// All rules, by what they say.
-const RULES: [(&str, Rule); 38] = [
+const RULES: [(&str, Rule); 39] = [
     ("every name is given once", references::names_are_unique),
     ("every selector finds one workload", references::selectors_find_one_workload),
     ("every port that a service leads to is there", references::ports_are_there),
@@ -72,6 +72,7 @@ const RULES: [(&str, Rule); 38] = [
     ("pods are restricted", security::pods_are_restricted),
     ("pods have no token", security::pods_have_no_token),
     ("networks are closed", security::networks_are_closed),
+    ("networks let through what is called", security::networks_let_through_what_is_called),
     ("images are pinned", security::images_are_pinned),
     ("versions are told apart", security::versions_are_told_apart),
     ("jobs come to an end", security::jobs_come_to_an_end),
@@ -196,6 +197,7 @@ pub(super) mod tests {
             settings: vec![
                 setting("DB_HOST", true, false),
                 setting("DB_PASSWORD", true, true),
+                setting("DB_PORT", false, false),
                 setting("LOG_LEVEL", false, false),
             ],
             routes: BTreeMap::from([("/api/auth".to_owned(), ("auth-service".to_owned(), "/api/auth".to_owned()))]),

@@ -122,13 +122,14 @@ pub(super) fn the_old_version_outlives_its_analysis(render: &Render<'_>) -> Faul
                     seconds(metric.text("/initialDelay")) + metric.number("/count") * seconds(metric.text("/interval"))
                 })
                 .max();
+            let Some(longest) = longest else { continue };
             let deadline = rollout.number("/spec/progressDeadlineSeconds");
-            if longest.is_some_and(|longest| deadline <= longest) {
-                faults.push(format!("{rollout}: it is aborted after {deadline} s, and its analysis takes {longest:?}"));
+            if deadline <= longest {
+                faults.push(format!("{rollout}: it is aborted after {deadline} s, and its analysis takes {longest}"));
             }
             let stays = strategy.number("/scaleDownDelaySeconds");
-            if longest.is_some_and(|longest| stays <= longest) {
-                faults.push(format!("{rollout}: the old version stays {stays} s, its analysis takes {longest:?}"));
+            if stays <= longest {
+                faults.push(format!("{rollout}: the old version stays {stays} s, its analysis takes {longest}"));
             }
         }
         if strategy.is_object() && strategy.number("/scaleDownDelayRevisionLimit") != 1 {

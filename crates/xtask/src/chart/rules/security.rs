@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::object::{Object, Reach as _};
-use super::{Faults, Render};
+use super::{Faults, Render, settings, told};
 
 /// Volumes that the `restricted` Pod Security Standard lets a pod have.
 const VOLUMES: [&str; 8] =
@@ -117,6 +117,47 @@ pub(super) fn networks_are_closed(render: &Render<'_>) -> Faults {
         }
     }
     faults
+}
+
+/// Settings that say which port a program calls: a number, or an address with or without one.
+const CALLED: [&str; 5] = ["DB_PORT", "REDIS_PORT", "BOOTPAY_API_URL", "NEWS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/// And whom a program is told to call, it can.
+pub(super) fn networks_let_through_what_is_called(render: &Render<'_>) -> Faults {
+    if render.values.at("/networkPolicy/enabled") == &json!(false) {
+        return Faults::new();
+    }
+    let mut faults = Faults::new();
+    for owner in render.objects.iter() {
+        let Some(program) = settings::program(owner) else { continue };
+        let app = owner.pod().map_or(&Value::Null, |pod| pod.at("/metadata/labels/app"));
+        let own = render.objects.of("NetworkPolicy").filter(|policy| {
+            policy.namespace() == owner.namespace() && policy.at("/spec/podSelector/matchLabels/app") == app
+        });
+        let open: Vec<u64> = own
+            .flat_map(|policy| policy.list("/spec/egress"))
+            .flat_map(|rule| rule.list("/ports").iter().map(|port| port.number("/port")))
+            .collect();
+        let read = render.project.settings.iter().filter(|setting| setting.readers.contains(program));
+        for setting in read.map(|setting| setting.env.as_str()).filter(|env| CALLED.contains(env)) {
+            // News is sent by the service, not by a job that has its settings.
+            if setting == "NEWS_URL" && !owner.is_workload() {
+                continue;
+            }
+            let port = told(render.objects, owner, setting).and_then(port_of);
+            if let Some(port) = port.filter(|port| !open.contains(port)) {
+                faults.push(format!("{owner}: no policy lets it call port {port} of {setting}"));
+            }
+        }
+    }
+    faults
+}
+
+/// Of `3306`, `http://x:4317` or `https://x/y`.
+fn port_of(called: &str) -> Option<u64> {
+    let Some((scheme, rest)) = called.split_once("://") else { return called.parse().ok() };
+    let host = rest.split('/').next()?;
+    host.split_once(':').map_or(Some(if scheme == "https" { 443 } else { 80 }), |(_, port)| port.parse().ok())
 }
 
 /// By a version, and where values ask for it by a digest.
@@ -279,6 +320,24 @@ mod tests {
         shown_to_fail(rule, &scene(), "/2/spec/policyTypes", json!(["Ingress"]), "closes it");
         shown_to_fail(rule, &scene(), "/2/spec/ingress/0/from", json!([]), "everybody in");
         shown_to_fail(rule, &scene(), "/2/spec/egress/0/ports", json!([]), "every port");
+    }
+
+    #[test]
+    fn a_network_that_stops_what_is_called_is_found() {
+        let good = json!([
+            { "kind": "Deployment", "metadata": { "name": "auth-service", "namespace": "user" }, "spec": { "template": {
+                "metadata": { "labels": { "app": "auth-service" } },
+                "spec": { "containers": [{ "name": "auth-service", "env": [{ "name": "DB_PORT", "value": "3307" }] }] }
+            } } },
+            { "kind": "NetworkPolicy", "metadata": { "namespace": "user" }, "spec": {
+                "podSelector": { "matchLabels": { "app": "auth-service" } }, "egress": [{ "ports": [{ "port": 3307 }] }]
+            } }
+        ]);
+        let rule = networks_let_through_what_is_called;
+        shown_to_fail(rule, &good, "/1/spec/egress/0/ports/0/port", json!(3306), "3307");
+        shown_to_fail(rule, &good, "/1/metadata/namespace", json!("admin"), "of DB_PORT");
+        assert_eq!(port_of("http://collector:4317"), Some(4317));
+        assert_eq!(port_of("https://x.example.com/v2"), Some(443));
     }
 
     #[test]
