@@ -47,7 +47,7 @@ securityContext:
 {{- define "cloudjet.environment" -}}
 {{- $secrets := include "cloudjet.secretKeys" . | fromYamlArray -}}
 {{- $settings := include "cloudjet.ownSettings" . | fromYaml -}}
-{{- if .root.Values.configMap.enabled -}}
+{{- if .root.Values.configMap.read -}}
 envFrom:
   - configMapRef: { name: cloudjet-config }
 {{- else -}}
@@ -92,7 +92,7 @@ env:
 {{/* What a service's pods are replaced for, and how their proxy behaves. */}}
 {{- define "cloudjet.podAnnotations" -}}
 {{- $values := .root.Values -}}
-{{- if $values.configMap.enabled }}
+{{- if $values.configMap.read }}
 checksum/config: {{ include "cloudjet.config" .root | sha256sum }}
 {{- end }}
 {{- if and $values.secrets.revision (include "cloudjet.secretKeys" . | fromYamlArray) }}

@@ -72,7 +72,7 @@ pub(super) fn program(owner: &Object) -> Option<&str> {
 /// The configuration of all may hold what only some read; a pod's own may not, unless it is all of it.
 pub(super) fn are_read(render: &Render<'_>) -> Faults {
     let mut faults = Faults::new();
-    let apart = render.values.at("/configMap/enabled") != &Value::Bool(false);
+    let apart = render.values.at("/configMap/read") != &Value::Bool(false);
     for owner in render.objects.iter() {
         let Some(program) = program(owner) else { continue };
         for (name, own) in given(render.objects, owner) {
