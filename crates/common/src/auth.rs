@@ -17,10 +17,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::MySqlPool;
 
 use crate::clock::Clock;
+use crate::config::{SAFE_KEY, SecretKey};
 use crate::error::ApiError;
-
-/// From how many bytes on a key of HS256 is safe (RFC 7518, 3.2).
-const SAFE_KEY: usize = 32;
 
 /// How long a session lasts.
 const LIFETIME: TimeDelta = TimeDelta::hours(24);
@@ -51,13 +49,21 @@ struct Claims {
 #[derive(Clone)]
 pub struct Tokens {
     signing: EncodingKey,
-    verifying: DecodingKey,
+    /// The first is that of `signing`.
+    verifying: Vec<DecodingKey>,
     validation: Validation,
     clock: Clock,
 }
 
 impl Tokens {
-    /// Tokens under `key`, taken as the UTF-8 bytes it is.
+    /// Tokens under the key that the settings name; those of the further keys are honoured, too.
+    pub fn of(keys: &SecretKey, clock: Clock) -> Self {
+        let mut tokens = Self::new(&keys.secret_key, clock);
+        tokens.verifying.extend(keys.accepted().map(|key| DecodingKey::from_secret(key.as_bytes())));
+        tokens
+    }
+
+    /// Tokens under `key`, taken as the UTF-8 bytes it is, and under no other.
     pub fn new(key: &SecretString, clock: Clock) -> Self {
         let key = key.expose_secret().as_bytes();
         if key.len() < SAFE_KEY {
@@ -67,7 +73,8 @@ impl Tokens {
         // The library would read the machine's clock; `verify` compares with ours, and without leeway.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        Self { signing: EncodingKey::from_secret(key), verifying: DecodingKey::from_secret(key), validation, clock }
+        let (signing, verifying) = (EncodingKey::from_secret(key), vec![DecodingKey::from_secret(key)]);
+        Self { signing, verifying, validation, clock }
     }
 
     /// A new session for an account.
@@ -82,7 +89,8 @@ impl Tokens {
 
     /// The account a token is for, if the token is genuine and its time has come and not gone.
     fn verify(&self, token: &str) -> Option<i64> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation).ok()?.claims;
+        let genuine = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok();
+        let claims = self.verifying.iter().find_map(genuine)?.claims;
         let now = self.clock.now().timestamp();
         let current = claims.exp > now && claims.iat.is_none_or(|iat| iat <= now);
         current.then_some(claims.user_id)

@@ -135,7 +135,7 @@ impl Service for Administration {
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?.measured(metrics)?;
         let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
-        let app = App::new(orders, Tokens::new(&settings.secret.secret_key, clock));
+        let app = App::new(orders, Tokens::of(&settings.secret, clock));
         let catalogue = app.catalogue.clone();
         Ok(Running {
             router: router(app),

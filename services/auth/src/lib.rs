@@ -111,7 +111,7 @@ impl Service for Auth {
 
     fn build(settings: Settings, metrics: &Registry) -> Result<Running, StartError> {
         let clock = Clock::system();
-        let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
+        let tokens = Tokens::of(&settings.secret, clock.clone());
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?.measured(metrics)?;
         let dependencies = Dependencies { database: Some(db.clone()), cache: Some(cache.clone()) };

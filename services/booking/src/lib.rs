@@ -94,7 +94,7 @@ impl Service for Booking {
         let cache = Cache::new(&settings.redis)?.measured(metrics)?;
         let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
         let [bookings, seats, grounded, flown] = std::array::from_fn(|_| orders.clone());
-        let tokens = Tokens::new(&settings.secret.secret_key, clock.clone());
+        let tokens = Tokens::of(&settings.secret, clock.clone());
         let app = App { orders, db: db.clone(), tokens, clock };
         Ok(Running {
             router: router(app),

@@ -123,7 +123,7 @@ impl Service for Payment {
         let app = App {
             orders: orders.clone(),
             db: db.clone(),
-            tokens: Tokens::new(&settings.secret.secret_key, clock.clone()),
+            tokens: Tokens::of(&settings.secret, clock.clone()),
             application_id: ApplicationId(settings.browser.application_id()),
             webhook_key: WebhookKey(settings.orders.provider.private_key.unwrap_or_default()),
         };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) mod secret_file;
 
@@ -191,16 +191,43 @@ fn share(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("must be a number from 0 to 1")
 }
 
-/// The key that signs sessions; the same in all services.
+/// The key that signs sessions, and those that did or will; the same in all services.
 #[derive(Args, Clone, Debug)]
 pub struct SecretKey {
     /// Key of the session tokens (HS256); 32 characters or more.
     #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = secret_key, value_name = "SECRET")]
     pub secret_key: SecretString,
+    /// Further keys whose session tokens are honoured, separated by spaces or commas, 32 characters or more each: for
+    /// changing from one SECRET_KEY to the next while nobody is signed out.
+    #[arg(long, env = "SECRET_KEYS_ACCEPTED", hide_env_values = true, value_parser = accepted_keys, value_name = "SECRETS")]
+    pub secret_keys_accepted: Option<SecretString>,
+}
+
+/// From how many bytes on a key of HS256 is safe (RFC 7518, 3.2).
+pub(crate) const SAFE_KEY: usize = 32;
+
+impl SecretKey {
+    /// The keys whose tokens are honoured beside those of [`SecretKey::secret_key`].
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = &str> {
+        self.secret_keys_accepted.iter().flat_map(|keys| listed(keys.expose_secret()))
+    }
 }
 
 fn secret_key(value: &str) -> Result<SecretString, String> {
     if value.is_empty() { Err("must not be empty".to_owned()) } else { Ok(value.into()) }
+}
+
+/// A short key is refused here, though `SECRET_KEY` may be one: it is likely a piece of a key with a comma in it, and
+/// whoever guesses it makes sessions.
+fn accepted_keys(value: &str) -> Result<SecretString, String> {
+    if listed(value).any(|key| key.len() < SAFE_KEY) {
+        return Err(format!("each key must have {SAFE_KEY} characters or more, and no comma or space in it"));
+    }
+    Ok(value.into())
+}
+
+fn listed(keys: &str) -> impl Iterator<Item = &str> {
+    keys.split(|c: char| c == ',' || c.is_whitespace()).filter(|key| !key.is_empty())
 }
 
 /// The process environment, completed by `.env` in the working directory; what is really set wins. An empty value is
@@ -333,7 +360,6 @@ fn parse<C: CommandFactory + FromArgMatches>(
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -436,6 +462,24 @@ mod tests {
         }
         for silence in ["hush-hush", "hidden", "SECRET_KEY: ", "DB_PASSWORD: ", "DB_HOST"] {
             assert!(!error.contains(silence), "{silence} in {error}");
+        }
+    }
+
+    #[test]
+    fn further_keys_are_listed_and_none_of_them_is_short() {
+        let [old, new] = ["o".repeat(32), "n".repeat(40)];
+        let accepted = |keys: &str| {
+            let probe: Probe = load(&[], &variables(&[&GOOD[..], &[("SECRET_KEYS_ACCEPTED", keys)]].concat()))?;
+            Ok::<_, clap::Error>(probe.secret.accepted().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(accepted("").unwrap(), [""; 0]);
+        assert_eq!(accepted(&old).unwrap(), [old.as_str()]);
+        for separator in [",", " ", ", ", "\n"] {
+            assert_eq!(accepted(&format!("{old}{separator}{new}")).unwrap(), [old.as_str(), &new], "{separator:?}");
+        }
+        for short in ["short", &format!("{old},5"), &format!("{} {new}", &old[1..])] {
+            let error = accepted(short).unwrap_err().to_string();
+            assert!(error.contains("SECRET_KEYS_ACCEPTED: each key must have 32") && !error.contains(short), "{error}");
         }
     }
 

@@ -6,6 +6,7 @@ mod health;
 mod login;
 mod outage;
 mod profile;
+mod rotation;
 mod shapes;
 mod signup;
 mod telling;
