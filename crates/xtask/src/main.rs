@@ -1,5 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `test`, `contract`, `measure`, `bench`, `images`, `chart`, `check`,
-//! `generate`, `db`, `replay` and `reconcile`.
+//! The developer's commands: `cargo xtask help` lists them.
 //!
 //! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
 //! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
@@ -22,6 +21,7 @@ mod check;
 mod children;
 mod contract;
 mod db;
+mod drill;
 mod generate;
 mod images;
 mod install;
@@ -64,6 +64,7 @@ enum Command {
     Contract(contract::Arguments),
     Measure(measure::Arguments),
     Bench(bench::Arguments),
+    Drill(drill::Arguments),
     Images(images::Arguments),
     Chart(chart::Arguments),
     /// Check formatting, lints, generated files, dependencies and the chart.
@@ -120,6 +121,9 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         }
         Command::Measure(arguments) => Box::pin(measure::run(arguments, workspace, stack)).await.map(|()| 0),
         Command::Bench(arguments) => Box::pin(bench::run(arguments, workspace, stack)).await,
+        Command::Drill(arguments) => {
+            Box::pin(drill::run(arguments, workspace, stack)).await.map(|held| u8::from(!held))
+        }
         Command::Images(arguments) => Box::pin(images::run(arguments, workspace, stack)).await.map(|()| 0),
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),

@@ -52,6 +52,14 @@ impl Stack {
         Ok(self.servers.push_mut(server))
     }
 
+    /// Kills the server `name` at once, as an accident would.
+    pub(crate) async fn lose_server(&mut self, name: &str) -> Result<()> {
+        let index = self.servers.iter().position(|server| server.name() == name);
+        let mut server = self.servers.remove(index.with_context(|| format!("{name} doesn't run"))?);
+        server.send(Signal::KILL);
+        server.ended().await.map(drop)
+    }
+
     /// Adds what uses the servers.
     pub(crate) fn push_worker(&mut self, worker: Process) -> Result<()> {
         self.remember(&worker)?;

@@ -121,7 +121,12 @@ impl Welcome<'_> {
 
 /// The next day in Seoul, which has demo flights, as `YYYY-MM-DD`.
 pub(crate) fn tomorrow() -> String {
-    Date::in_seoul(SystemTime::now() + DAY).to_string()
+    in_days(1)
+}
+
+/// The day in Seoul that comes after so many.
+pub(crate) fn in_days(days: u32) -> String {
+    Date::in_seoul(SystemTime::now() + DAY * days).to_string()
 }
 
 /// A day of the calendar. A date library would be the longest wait of the first build.

@@ -75,6 +75,11 @@ impl Workspace {
         self.target.join("measure")
     }
 
+    /// Where `cargo xtask drill` leaves what the services said.
+    pub(crate) fn drill_logs(&self) -> PathBuf {
+        self.target.join("drill")
+    }
+
     /// Where `cargo xtask images` works, and leaves what programs are made of.
     pub(crate) fn images(&self) -> PathBuf {
         self.target.join("images")

@@ -32,7 +32,7 @@ impl Address {
     }
 
     /// One on this machine that nobody uses.
-    pub(super) fn any() -> Result<Self> {
+    pub(crate) fn any() -> Result<Self> {
         let [public, internal] = [any_free()?, any_free()?].map(|port| (Ipv4Addr::LOCALHOST, port).into());
         Ok(Self { public, internal })
     }
@@ -44,7 +44,7 @@ impl Address {
 }
 
 /// A service that became ready.
-pub(super) struct Instance {
+pub(crate) struct Instance {
     process: Process,
     pub(super) address: Address,
     /// From its start to its first yes.
@@ -53,7 +53,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Starts `command` and waits until it is ready.
-    pub(super) async fn start(name: &str, command: Command, log: &Path, address: Address) -> Result<Self> {
+    pub(crate) async fn start(name: &str, command: Command, log: &Path, address: Address) -> Result<Self> {
         let started = Instant::now();
         let mut process = Process::start(name, command, Output::File(log))?;
         let question = || address.is_ready();
@@ -77,7 +77,7 @@ impl Instance {
     }
 
     /// Asks it to stop and waits until it has. That it does so in good order is what is asked of it.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         self.process.send(Signal::TERM);
         let stopped = tokio::time::timeout(super::PATIENCE, self.process.succeeded()).await;
         stopped.with_context(|| format!("{} does not stop", self.process.name()))?

@@ -59,6 +59,16 @@ const THROW_AWAY: [&str; 7] = [
     "--max-connections=1000",
 ];
 
+/// A server whose data is going to be lost: a transaction is on disk, and in the binary log, before it is acknowledged.
+const LOGGED: [&str; 6] = [
+    "--innodb-buffer-pool-size=128M",
+    "--loose-innodb-log-file-size=48M",
+    "--max-connections=300",
+    "--server-id=1",
+    "--binlog-format=ROW",
+    "--sync-binlog=1",
+];
+
 /// Which of the two it is. Neither can read the other's data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -75,6 +85,24 @@ struct Server {
 
 /// Starts the private server of `stack`'s place, making its data first if there is none.
 pub(crate) async fn start(stack: &mut Stack) -> Result<Database> {
+    start_with(stack, None).await
+}
+
+/// The same for a server that writes a binary log into the directory `log`.
+pub(crate) async fn start_logged(stack: &mut Stack, log: &Path) -> Result<Database> {
+    fs::create_dir_all(log).with_context(|| format!("{} can't be made", log.display()))?;
+    start_with(stack, Some(log)).await
+}
+
+/// Kills the private server, as an accident would, and removes its data; its binary log stays.
+pub(crate) async fn lose(stack: &mut Stack) -> Result<()> {
+    let kind = Server::installed().await?.kind;
+    stack.lose_server(kind.name()).await?;
+    let data = stack.place()?.path(kind.directory());
+    fs::remove_dir_all(&data).with_context(|| format!("{} can't be removed", data.display()))
+}
+
+async fn start_with(stack: &mut Stack, log: Option<&Path>) -> Result<Database> {
     let server = Server::installed().await?;
     let place = stack.place()?;
     place.forget(URL_FILE)?;
@@ -93,13 +121,20 @@ pub(crate) async fn start(stack: &mut Stack) -> Result<Database> {
     };
     let init_file = place.write_private("init.sql", &init_statements(&database))?;
 
+    let purpose = match log {
+        Some(_) => &LOGGED[..],
+        None if place.is_throw_away() => &THROW_AWAY[..],
+        None => &TO_KEEP[..],
+    };
     let mut command = server.command(&data);
     command
         .args(ALWAYS)
-        .args(if place.is_throw_away() { &THROW_AWAY[..] } else { &TO_KEEP[..] })
+        .args(purpose)
         .arg(format!("--port={port}"))
         .arg(prefixed("--pid-file=", &place.path("mariadb.pid")))
         .arg(prefixed("--init-file=", &init_file));
+    // It comes after ALWAYS, which has none: what stands later wins.
+    command.args(log.map(|log| prefixed("--log-bin=", &log.join("binlog"))));
     let process = Process::start(server.kind.name(), command, Output::File(&place.path("mariadb.log")))?;
     let process = stack.push_server(process)?;
     let ready = probe::until_ready(process, PATIENCE, || probe::mysql(port)).await;

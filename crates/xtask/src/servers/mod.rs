@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use crate::settings::Settings;
 use crate::stack::Stack;
 
-mod mariadb;
-mod redis;
+pub(crate) mod mariadb;
+pub(crate) mod redis;
 
 pub(crate) use mariadb::{PROGRAMS as MARIADB_PROGRAMS, require_mariadb};
 pub(crate) use redis::PROGRAMS as REDIS_PROGRAMS;
@@ -31,7 +31,7 @@ pub(crate) struct Database {
 /// How to reach the cache.
 pub(crate) struct Cache {
     host: String,
-    port: u16,
+    pub(crate) port: u16,
     password: Option<String>,
     database: String,
     tls: String,

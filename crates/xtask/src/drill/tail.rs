@@ -1,0 +1,135 @@
+//! The database is lost, and its binary log with it: what is left is the dump. What was told since is gone; what the
+//! payment provider knows of it is found as far as it can be, and the rest is told here as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::{Instant, sleep};
+
+use super::backup::{self, Dump};
+use super::books::{Books, let_minutes_pass};
+use super::customers::{Crowd, Customer};
+use super::protocol::Protocol;
+use super::provider::Receipt;
+use super::site::Site;
+use crate::stack::Stack;
+
+/// How long customers travel after the dump.
+const WHILE: Duration = Duration::from_secs(4);
+
+/// How long money may take to go back: jobs of the payment service look every half a minute.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+pub(super) async fn rehearse(
+    site: &mut Site<'_>,
+    crowd: &mut Crowd,
+    protocol: &mut Protocol,
+    stack: &mut Stack,
+) -> Result<()> {
+    protocol.begin("The database is lost, and its binary log with it");
+    let mut buyer = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let (begun, paid) = (buyer.book().await?, buyer.book().await?);
+    buyer.pay(paid).await?;
+    let dump = protocol.step("dump", Dump::take(site)).await?;
+
+    // What the dump doesn't know: a payment it saw begin, a refund, a new account, and all that the crowd does.
+    buyer.pay(begun).await?;
+    buyer.cancel(paid).await?;
+    let mut newcomer = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let number = newcomer.id().await?;
+    let ((), seen) = crowd
+        .during(async {
+            sleep(WHILE).await;
+            Ok(())
+        })
+        .await?;
+    until_given_back(site).await?;
+    protocol.fact("customers travelled on after it", seen.lost == 0, seen.told());
+
+    protocol
+        .step("kill -9, delete its data, and start an empty one", async {
+            site.lose_database(stack).await?;
+            site.start_database(stack).await?;
+            Ok(((), String::new()))
+        })
+        .await?;
+    protocol.step("load the dump", dump.load(site)).await?;
+    protocol.step("leave out the numbers that lost rows had", backup::leave_a_gap(site)).await?;
+    site.let_services_in().await?;
+    site.until_ready().await?;
+
+    let recount = crowd.recount().await;
+    let holds = recount.missing.iter().all(|told| *told >= dump.begun);
+    protocol.fact("what was acknowledged before the dump is there", holds, recount.told());
+    crowd.forget_since(dump.begun);
+    let refused = newcomer.is_refused().await;
+    let next = Customer::arrive(&site.doors, &site.provider, 0).await?.id().await?;
+    let saw = format!("account {number} is gone; the next one is {next}");
+    protocol.fact("the session of a lost account is nobody's", refused && next != number, saw);
+
+    protocol.step("some minutes pass", let_minutes_pass(site)).await?;
+    protocol.step("payment-service reconcile", Books::reconcile(site)).await?;
+    let (begun, paid) = (buyer.status(begun).await?, buyer.status(paid).await?);
+    let holds = begun.is("CONFIRMED", "PAID") && paid.is("CANCELLED", "CANCELLED");
+    let saw = format!("what was paid is {} again, what was cancelled is {}", begun.booking, paid.booking);
+    protocol.fact("payments of the dump are as the provider has them", holds, saw);
+
+    let unknown = protocol
+        .step("look for money of orders that the dump doesn't have", async {
+            let unknown = unknown_money(site).await?;
+            let won: i64 = unknown.values().map(|receipt| receipt.price).sum();
+            let saw = format!("{} receipts, {won} won: reconcile can't know of them", unknown.len());
+            Ok((unknown, saw))
+        })
+        .await?;
+    protocol
+        .step("have the provider's console send their webhooks again, an hour passes", async {
+            for receipt in unknown.keys() {
+                site.provider.tell_again(receipt).await?;
+            }
+            site.sql("update provider_events set received_at = received_at - interval 1 hour where applied_at is null")
+                .await?;
+            let asked = Instant::now();
+            while !unknown_money(site).await?.is_empty() || !still_paid(site, &unknown).await?.is_empty() {
+                ensure!(
+                    asked.elapsed() < PATIENCE,
+                    "{} receipts still have money",
+                    still_paid(site, &unknown).await?.len()
+                );
+                sleep(Duration::from_millis(500)).await;
+            }
+            Ok(((), format!("all {} went back", unknown.len())))
+        })
+        .await?;
+    let recount = crowd.recount().await;
+    protocol.fact("nobody else's was touched", recount.missing.is_empty(), recount.told());
+    let (books, told) = Books::reconcile(site).await?;
+    protocol.fact("the books agree", books.settled, told);
+    Ok(())
+}
+
+/// Waits until no refund is under way.
+async fn until_given_back(site: &Site<'_>) -> Result<()> {
+    let started = Instant::now();
+    while site.sql("select count(*) from refunds where state <> 'SUCCEEDED'").await?.trim() != "0" {
+        ensure!(started.elapsed() < PATIENCE, "refunds are under way for too long");
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// The provider's receipts with money on them that the database doesn't know.
+async fn unknown_money(site: &Site<'_>) -> Result<BTreeMap<String, Receipt>> {
+    let charges = site.sql("select receipt_id from charges").await?;
+    let known: BTreeSet<&str> = charges.lines().collect();
+    let mut receipts = site.provider.receipts().await?;
+    receipts.retain(|id, receipt| receipt.has_money() && !known.contains(id.as_str()));
+    Ok(receipts)
+}
+
+/// Those of `receipts` that have money on them by now.
+async fn still_paid(site: &Site<'_>, receipts: &BTreeMap<String, Receipt>) -> Result<Vec<String>> {
+    let now = site.provider.receipts().await?;
+    Ok(now.into_iter().filter(|(id, now)| receipts.contains_key(id) && now.has_money()).map(|(id, _)| id).collect())
+}

@@ -1,0 +1,51 @@
+//! A release comes and goes again under load: its migration first, then its services one replica at a time; then the
+//! services of before, on the schema of after.
+//!
+//! There is only one build here, so both releases are the same programs. What the rehearsal has of a later release is
+//! what the old one has to live with: its schema and its history.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::customers::Crowd;
+use super::protocol::Protocol;
+use super::site::{Site, said};
+use crate::build::MIGRATE;
+
+/// What a later release's migration does first: it only adds.
+const EXPAND: &str = "
+    alter table bookings add column drill_note varchar(40) null;
+    insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+    values (20991231000000, 'column bookings drill note', true, unhex(sha2('drill', 384)), 0);";
+
+pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
+    protocol.begin("A release comes, and goes again, under load");
+    let services = site.services();
+    let come_and_go = async {
+        protocol
+            .step("migrate: a column more, as a later release adds it", async {
+                site.sql(EXPAND).await?;
+                Ok(((), "while the old release serves".to_owned()))
+            })
+            .await?;
+        for step in ["upgrade: restart service by service", "roll back: restart service by service"] {
+            protocol.step(step, async { Ok(((), format!("{} restarts", site.roll(&services).await?))) }).await?;
+        }
+        Ok(())
+    };
+    let ((), seen) = crowd.during(Box::pin(come_and_go)).await?;
+    protocol.fact("no request was lost", seen.lost == 0, seen.told());
+    protocol
+        .step("the older migrate meets the newer schema", async {
+            let mut migrate = site.program(MIGRATE);
+            migrate.envs(site.owner().environment());
+            said(migrate).await.context("it refuses a schema newer than itself")?;
+            let kept =
+                site.sql("select count(*) from information_schema.columns where column_name = 'drill_note'").await?;
+            ensure!(kept.trim() == "1", "it took the newer column away");
+            Ok(((), "it changes nothing, and succeeds".to_owned()))
+        })
+        .await?;
+    let recount = crowd.recount().await;
+    protocol.fact("every acknowledged booking and payment is there", recount.missing.is_empty(), recount.told());
+    Ok(())
+}
