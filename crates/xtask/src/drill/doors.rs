@@ -51,6 +51,13 @@ impl Doors {
         self.0.values().flatten().all(|door| *door.is_open.borrow())
     }
 
+    /// Waits until it is known that the replica at `address` is ready.
+    pub(super) async fn until_open(&self, address: SocketAddr) -> Result<()> {
+        let door =
+            self.0.values().flatten().find(|door| door.address == address).context("nobody knows this replica")?;
+        door.is_open.clone().wait_for(|is_open| *is_open).await.map(drop).context("nobody probes any more")
+    }
+
     /// One of the open doors of `service`.
     fn choose(&self, service: &str, turn: usize) -> Option<SocketAddr> {
         let open: Vec<_> = self.0.get(service)?.iter().filter(|door| *door.is_open.borrow()).collect();

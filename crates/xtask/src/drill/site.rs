@@ -160,7 +160,8 @@ impl<'a> Site<'a> {
         command.env("INTERNAL_PORT", address.internal.port().to_string());
         let log = self.logs.join(format!("{}-{which}.log", service.name));
         replica.instance = Some(Instance::start(service.name, command, &log, address).await?);
-        Ok(())
+        // The next one stops only when customers know of this one, as a cluster sees to it.
+        self.doors.until_open(address.public).await
     }
 
     /// Waits until the probes of all replicas have said yes, and tells how long that took.
