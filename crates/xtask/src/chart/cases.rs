@@ -175,6 +175,7 @@ fn give_much(values: &mut Value) {
     values["bootpay"] = json!({ "clientKey": "key", "restApplicationId": "id", "applicationId": "web" });
     values["news"] = json!({ "url": "https://subscriber.example.com/news" });
     values["secrets"]["revision"] = json!("second");
+    values["secrets"]["acceptFurtherKeys"] = json!(true);
     values["configMap"] = json!({ "read": false });
     values["reconcile"] = json!({ "suspended": false, "arguments": ["--json"] });
     values["networkPolicy"]["callerNamespaces"] = json!(["partners"]);
