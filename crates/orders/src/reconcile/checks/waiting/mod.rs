@@ -5,17 +5,63 @@
 
 mod store;
 
+use std::marker::PhantomData;
+
+use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use crate::reconcile::check::{Audit, Found, Rule, Suspect};
+use crate::reconcile::Scope;
+use crate::reconcile::check::{Audit, Check, Found, Rule, Suspect};
 
 use store::Waiting;
 
-/// A refund that is still tried.
-pub(in crate::reconcile) struct Refund(Waiting);
+/// Names everything of a kind that waits too long.
+pub(super) const fn overdue<W: Wait + 'static>() -> Check {
+    Check::of::<Overdue<W>>()
+}
 
-impl Suspect for Refund {
+/// A kind of what waits.
+pub(super) trait Wait: Send + Sync {
+    /// What one of it is called.
+    const SUBJECT: &'static str;
+
+    const RULE: Rule;
+
+    /// The next page of those that wait too long, in the order of their ids.
+    fn page(
+        connection: &mut MySqlConnection,
+        scope: Scope,
+        after: Uuid,
+    ) -> impl Future<Output = sqlx::Result<Vec<Waiting>>> + Send;
+}
+
+/// Something of the kind `W` that waits too long.
+struct Overdue<W>(Waiting, PhantomData<W>);
+
+impl<W: Wait> Suspect for Overdue<W> {
     type Key = Uuid;
+
+    const RULE: Rule = W::RULE;
+
+    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
+        let page = W::page(&mut *audit.connection().await?, audit.scope, *after).await?;
+        Ok(page.into_iter().map(|waiting| Self(waiting, PhantomData)).collect())
+    }
+
+    fn key(&self) -> Uuid {
+        self.0.id
+    }
+
+    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
+        Ok(Some(Found::new(W::SUBJECT, &self.0.id, self.0.to_string())))
+    }
+}
+
+/// A refund that is still tried.
+pub(super) struct Refund;
+
+impl Wait for Refund {
+    const SUBJECT: &'static str = "refund";
 
     const RULE: Rule = Rule {
         code: "refund-late",
@@ -24,25 +70,16 @@ impl Suspect for Refund {
         to_do: "See whether the payment service runs and the provider answers; last_error of the refund says why it waits.",
     };
 
-    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
-        let page = store::late_refunds(&mut *audit.connection().await?, audit.scope, *after).await?;
-        Ok(page.into_iter().map(Self).collect())
-    }
-
-    fn key(&self) -> Uuid {
-        self.0.id
-    }
-
-    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        Ok(Some(Found::new("refund", &self.0.id, self.0.to_string())))
+    async fn page(connection: &mut MySqlConnection, scope: Scope, after: Uuid) -> sqlx::Result<Vec<Waiting>> {
+        store::late_refunds(connection, scope, after).await
     }
 }
 
 /// A refund that is not tried any more.
-pub(in crate::reconcile) struct GivenUpRefund(Waiting);
+pub(super) struct GivenUpRefund;
 
-impl Suspect for GivenUpRefund {
-    type Key = Uuid;
+impl Wait for GivenUpRefund {
+    const SUBJECT: &'static str = "refund";
 
     const RULE: Rule = Rule {
         code: "refund-needs-operator",
@@ -51,25 +88,16 @@ impl Suspect for GivenUpRefund {
         to_do: "Look the receipt up in the provider's console, pay the buyer there or by bank, and say so to the refund.",
     };
 
-    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
-        let page = store::given_up_refunds(&mut *audit.connection().await?, audit.scope, *after).await?;
-        Ok(page.into_iter().map(Self).collect())
-    }
-
-    fn key(&self) -> Uuid {
-        self.0.id
-    }
-
-    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        Ok(Some(Found::new("refund", &self.0.id, self.0.to_string())))
+    async fn page(connection: &mut MySqlConnection, scope: Scope, after: Uuid) -> sqlx::Result<Vec<Waiting>> {
+        store::given_up_refunds(connection, scope, after).await
     }
 }
 
 /// A message of the provider that nobody could apply.
-pub(in crate::reconcile) struct Message(Waiting);
+pub(super) struct Message;
 
-impl Suspect for Message {
-    type Key = Uuid;
+impl Wait for Message {
+    const SUBJECT: &'static str = "message";
 
     const RULE: Rule = Rule {
         code: "message-unapplied",
@@ -78,25 +106,16 @@ impl Suspect for Message {
         to_do: "See in the payment service's log why the job `tidy the inbox` fails on it.",
     };
 
-    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
-        let page = store::unapplied_messages(&mut *audit.connection().await?, audit.scope, *after).await?;
-        Ok(page.into_iter().map(Self).collect())
-    }
-
-    fn key(&self) -> Uuid {
-        self.0.id
-    }
-
-    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        Ok(Some(Found::new("message", &self.0.id, self.0.to_string())))
+    async fn page(connection: &mut MySqlConnection, scope: Scope, after: Uuid) -> sqlx::Result<Vec<Waiting>> {
+        store::unapplied_messages(connection, scope, after).await
     }
 }
 
 /// A call to the provider whose outcome isn't known.
-pub(in crate::reconcile) struct Call(Waiting);
+pub(super) struct Call;
 
-impl Suspect for Call {
-    type Key = Uuid;
+impl Wait for Call {
+    const SUBJECT: &'static str = "call";
 
     const RULE: Rule = Rule {
         code: "call-open",
@@ -105,25 +124,16 @@ impl Suspect for Call {
         to_do: "See whether the payment service runs and the provider answers; last_error of the call says why it waits. A pinned booking keeps its seats meanwhile.",
     };
 
-    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
-        let page = store::open_calls(&mut *audit.connection().await?, audit.scope, *after).await?;
-        Ok(page.into_iter().map(Self).collect())
-    }
-
-    fn key(&self) -> Uuid {
-        self.0.id
-    }
-
-    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        Ok(Some(Found::new("call", &self.0.id, self.0.to_string())))
+    async fn page(connection: &mut MySqlConnection, scope: Scope, after: Uuid) -> sqlx::Result<Vec<Waiting>> {
+        store::open_calls(connection, scope, after).await
     }
 }
 
 /// News that is not sent any more.
-pub(in crate::reconcile) struct News(Waiting);
+pub(super) struct News;
 
-impl Suspect for News {
-    type Key = Uuid;
+impl Wait for News {
+    const SUBJECT: &'static str = "news";
 
     const RULE: Rule = Rule {
         code: "news-parked",
@@ -132,16 +142,7 @@ impl Suspect for News {
         to_do: "See why with the subscriber (docs/news.md), then send it again: POST /api/admin/outbox/{id}/retry. After 30 days it is forgotten.",
     };
 
-    async fn find(audit: &Audit<'_>, after: &Uuid) -> sqlx::Result<Vec<Self>> {
-        let page = store::parked_news(&mut *audit.connection().await?, audit.scope, *after).await?;
-        Ok(page.into_iter().map(Self).collect())
-    }
-
-    fn key(&self) -> Uuid {
-        self.0.id
-    }
-
-    async fn settle(&self, _: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        Ok(Some(Found::new("news", &self.0.id, self.0.to_string())))
+    async fn page(connection: &mut MySqlConnection, scope: Scope, after: Uuid) -> sqlx::Result<Vec<Waiting>> {
+        store::parked_news(connection, scope, after).await
     }
 }

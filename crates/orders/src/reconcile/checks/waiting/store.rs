@@ -10,7 +10,7 @@ use crate::reconcile::check::PAGE;
 
 /// Something that waits.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(in crate::reconcile::checks) struct Waiting {
     pub(super) id: Uuid,
     what: String,
     minutes: i64,
