@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use common::db;
 use common::events;
 use serde::Serialize;
-use sqlx::{MySql, MySqlConnection, Transaction};
+use sqlx::{MySql, Transaction};
 
 use super::{Receipts, Scope};
 use crate::Orders;
@@ -195,9 +195,4 @@ impl Audit<'_> {
 pub(super) async fn take_back(tx: Transaction<'_, MySql>) -> sqlx::Result<()> {
     events::take_back();
     tx.rollback().await
-}
-
-/// Whether this booking was made here, and not adopted from the system before us, which kept no history.
-pub(super) async fn is_ours(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<bool> {
-    super::checks::bookings::store::is_booked_here(connection, booking_id).await
 }

@@ -1,7 +1,7 @@
 //! The checks, one room per family: seats, bookings and their payments, charges and their refunds, the provider, and
 //! what waits too long.
 
-pub(super) mod bookings;
+mod bookings;
 mod charges;
 mod provider;
 mod seats;

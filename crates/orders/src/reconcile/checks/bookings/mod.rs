@@ -3,7 +3,7 @@
 //! The trap is the adopted history. The system before us kept bookings without payments, and gave nothing back for
 //! cancelled ones; that was looked through by people when it was adopted, and is theirs to decide.
 
-pub(in crate::reconcile) mod store;
+mod store;
 
 use common::events::{self, Cause, Subject};
 use inventory::HoldId;
@@ -13,7 +13,7 @@ use sqlx::MySqlConnection;
 use crate::bookings::store::Locked;
 use crate::bookings::{self, BookingStatus, CancelReason, Verdict, accept_payment};
 use crate::payments::{self, give_up, refund};
-use crate::reconcile::check::{Audit, Found, Rule, Suspect, is_ours};
+use crate::reconcile::check::{Audit, Found, Rule, Suspect};
 use crate::refunds::reason;
 use crate::seats::Seats;
 
@@ -189,7 +189,7 @@ impl CancelledAndPaid {
             booking.booking_number, payment.payment_id, payment.status
         );
         let found = Found::new("booking", &self.0, what);
-        if !is_ours(&mut tx, self.0).await? {
+        if !store::is_booked_here(&mut tx, self.0).await? {
             return Ok(Some(found));
         }
         for payment in &owed {
@@ -222,7 +222,7 @@ impl Suspect for Unpaid {
     }
 
     async fn settle(&self, audit: &Audit<'_>) -> sqlx::Result<Option<Found>> {
-        if !is_ours(&mut *audit.connection().await?, self.0).await? {
+        if !store::is_booked_here(&mut *audit.connection().await?, self.0).await? {
             return Ok(None);
         }
         let mut tx = audit.begin().await?;

@@ -7,15 +7,12 @@ use common::events::Subject;
 use common::money::Money;
 use sqlx::MySqlConnection;
 
-use crate::charges::{self};
+use crate::charges;
 use crate::reconcile::Scope;
 use crate::reconcile::check::PAGE;
 
-/// Whether the history tells that a booking was made here.
-pub(in crate::reconcile) async fn is_booked_here(
-    connection: &mut MySqlConnection,
-    booking_id: i64,
-) -> sqlx::Result<bool> {
+/// Whether a booking was made here, and not adopted from the system before us, which kept no history.
+pub(super) async fn is_booked_here(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select 1 from events where subject = ? and subject_id = ? and action = 'booked') as "is: bool""#,
         Subject::Booking,
