@@ -67,7 +67,7 @@ impl Orders {
     pub async fn look_at_backlog(&self, backlog: &Backlog) -> sqlx::Result<bool> {
         let mut connection = self.db.acquire().await?;
         crate::refunds::store::measure_open(&mut connection, backlog).await?;
-        crate::payments::store::measure_unapplied(&mut connection, backlog).await?;
+        crate::payments::measure_unapplied(&mut connection, backlog).await?;
         crate::approvals::measure_open(&mut connection, backlog).await?;
         Ok(false)
     }

@@ -113,7 +113,7 @@ impl Orders {
         if let Some(order_id) = &new.order_id {
             // A client that makes its own ids may have let its buyer pay before it told us. The payment is begun
             // either way, and what can't be applied now is applied by the job.
-            if let Err(error) = self.apply_kept(order_id).await {
+            if let Err(error) = self.catch_up(order_id).await {
                 tracing::warn!(error = %Chain(&error), "what the provider told of an order before waits in the inbox");
             }
         }

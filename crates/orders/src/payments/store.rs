@@ -1,4 +1,4 @@
-//! The SQL of payments and of the provider's events.
+//! The SQL of payments.
 
 use chrono::TimeDelta;
 use common::money::Money;
@@ -7,9 +7,7 @@ use sqlx::MySqlConnection;
 use uuid::Uuid;
 
 use super::{LinkedBy, Method, PaymentStatus, Processor};
-use crate::Backlog;
 use crate::bookings::NewBooking;
-use crate::charges::{Facts, Outcome};
 
 /// A payment as it stands while this transaction holds its row.
 #[derive(Clone, Debug)]
@@ -282,10 +280,14 @@ pub(super) async fn close(connection: &mut MySqlConnection, payment_id: i64) -> 
 
 /// The payment of an order id, and the booking it is linked to.
 pub(crate) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
-    let row = sqlx::query!("select payment_id, user_id, booking_id from payments where order_id = ?", order_id)
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.map(|row| Found { payment_id: row.payment_id, owner: row.user_id, booking_id: row.booking_id }))
+    sqlx::query_as!(
+        Found,
+        r#"select payment_id, user_id as owner, booking_id, status as "status: PaymentStatus" from payments
+           where order_id = ?"#,
+        order_id,
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// A payment as found before anything is locked.
@@ -294,6 +296,7 @@ pub(crate) struct Found {
     pub(crate) payment_id: i64,
     pub(super) owner: i64,
     pub(crate) booking_id: Option<i64>,
+    pub(super) status: PaymentStatus,
 }
 
 /// What was reserved for a payment: for whom, where, and how many seats. `None` if it was begun for no schedule.
@@ -395,109 +398,4 @@ pub(crate) async fn to_ground(
     )
     .fetch_all(connection)
     .await
-}
-
-/// A message of the provider that is kept until its order appears.
-#[derive(Clone, Debug)]
-pub(super) struct KeptEvent {
-    pub(super) key: String,
-    pub(super) facts: Facts,
-}
-
-/// Keeps a message. Answers whether an equal one was applied before.
-pub(super) async fn keep_event(
-    connection: &mut MySqlConnection,
-    event_id: Uuid,
-    key: &str,
-    facts: &Facts,
-    payload: &str,
-) -> sqlx::Result<bool> {
-    sqlx::query!(
-        "insert into provider_events (event_id, event_key, order_id, receipt_id, amount, cancelled, outcome, raw_status, payload)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         on duplicate key update received_at = received_at",
-        event_id,
-        key,
-        facts.order_id,
-        facts.receipt_id,
-        facts.amount.as_won(),
-        facts.cancelled.as_won(),
-        facts.outcome,
-        facts.raw_status,
-        payload,
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query_scalar!(
-        r#"select (applied_at is not null) as "applied!: bool" from provider_events where event_key = ?"#,
-        key,
-    )
-    .fetch_one(connection)
-    .await
-}
-
-pub(super) async fn mark_applied(connection: &mut MySqlConnection, key: &str) -> sqlx::Result<()> {
-    sqlx::query!("update provider_events set applied_at = coalesce(applied_at, now(6)) where event_key = ?", key)
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
-/// Selects kept messages that are still to be applied.
-macro_rules! select_kept {
-    ($connection:expr, $rest:literal, $($argument:expr),*) => {
-        sqlx::query!(
-            r#"select e.event_key, e.order_id, e.receipt_id, e.amount, e.cancelled, e.outcome as "outcome: Outcome", e.raw_status
-               from provider_events e where e.applied_at is null and "# + $rest,
-            $($argument),*
-        )
-        .fetch_all($connection)
-        .await
-        .map(|rows| {
-            rows.into_iter()
-                .map(|row| KeptEvent {
-                    key: row.event_key,
-                    facts: Facts {
-                        receipt_id: row.receipt_id,
-                        order_id: row.order_id,
-                        amount: Money::won(row.amount.into()),
-                        cancelled: Money::won(row.cancelled.into()),
-                        outcome: row.outcome,
-                        raw_status: row.raw_status,
-                    },
-                })
-                .collect()
-        })
-    };
-}
-
-pub(super) async fn kept_for(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Vec<KeptEvent>> {
-    select_kept!(connection, "e.order_id = ? order by e.received_at", order_id)
-}
-
-pub(super) async fn kept_and_known(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<KeptEvent>> {
-    select_kept!(
-        connection,
-        "exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
-        limit
-    )
-}
-
-pub(super) async fn kept_and_unknown(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<KeptEvent>> {
-    select_kept!(
-        connection,
-        "e.received_at <= now(6) - interval 1 hour
-         and not exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
-        limit
-    )
-}
-
-/// Measures since when the oldest message waits that is still to be applied.
-pub(crate) async fn measure_unapplied(connection: &mut MySqlConnection, backlog: &Backlog) -> sqlx::Result<()> {
-    let age = sqlx::query_scalar!(
-        r#"select timestampdiff(second, min(received_at), now(6)) as "age: i64" from provider_events
-           where applied_at is null"#,
-    );
-    backlog.oldest_event.set(age.fetch_one(connection).await?.unwrap_or_default());
-    Ok(())
 }

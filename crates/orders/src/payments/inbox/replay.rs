@@ -3,17 +3,17 @@
 //! Facts only grow, so that is harmless however often it is done. The provider is asked about the receipt first: what
 //! it says today counts for more than what it once wrote.
 
-mod store;
-
 use common::db;
 use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Applied, PaymentStatus};
+use super::store;
 use crate::Orders;
 use crate::charges::Facts;
+use crate::payments::store::find_by_order;
+use crate::payments::{Applied, PaymentStatus};
 
 /// What came of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub struct Replayed {
 impl Orders {
     /// Applies a kept message again. `None`: there is no such message.
     pub async fn replay(&self, cause: &Cause, event_id: Uuid) -> sqlx::Result<Option<Replayed>> {
-        let Some(kept) = store::kept(&mut *self.db.acquire().await?, event_id).await? else { return Ok(None) };
+        let kept = store::find(&mut *self.db.acquire().await?, event_id).await?;
+        let Some(kept) = kept.map(|kept| kept.facts) else { return Ok(None) };
         let told = self.told_today(&kept).await;
         let asked = told.is_some();
         let applied = self.apply(cause, &told.unwrap_or_else(|| kept.clone())).await?;
@@ -59,11 +60,11 @@ impl Orders {
         applied: Applied,
     ) -> sqlx::Result<Option<(i64, PaymentStatus)>> {
         let mut tx = self.db.begin().await?;
-        let Some(payment) = store::payment_of(&mut tx, &kept.order_id).await? else { return Ok(None) };
+        let Some(payment) = find_by_order(&mut tx, &kept.order_id).await? else { return Ok(None) };
         store::mark_applied(&mut tx, event_id).await?;
         let new = json!({ "event_id": event_id, "applied": applied.as_str() });
-        events::record(&mut tx, cause, Subject::Payment, payment.0, "replayed", &(), &new).await?;
+        events::record(&mut tx, cause, Subject::Payment, payment.payment_id, "replayed", &(), &new).await?;
         db::commit(tx).await?;
-        Ok(Some(payment))
+        Ok(Some((payment.payment_id, payment.status)))
     }
 }
