@@ -32,7 +32,7 @@ use crate::charges::{Facts, Outcome};
 use crate::payments::PaymentStatus;
 use store::Open;
 
-pub(crate) use store::measure_open;
+pub(crate) use store::{has_let_go, is_under_way, measure_open};
 
 common::text_enum! {
     /// What the provider is asked to do with a payment that waits for our approval.
@@ -258,7 +258,8 @@ impl Orders {
     }
 
     async fn take_approval(&self, receipt_id: &ReceiptId) -> sqlx::Result<Option<Call>> {
-        match store::approving(&mut *self.db.acquire().await?, receipt_id.as_str()).await? {
+        let approving = store::approving(&mut *self.db.acquire().await?, receipt_id.as_str()).await?;
+        match approving {
             Some(call_id) => self.take_call(call_id).await,
             None => Ok(None),
         }
@@ -267,16 +268,6 @@ impl Orders {
     async fn take_call(&self, call_id: Uuid) -> sqlx::Result<Option<Call>> {
         db::retry(async || store::take(&mut *self.db.acquire().await?, call_id).await).await
     }
-}
-
-/// Whether a receipt of a locked payment is being approved: then the payment stays with its booking.
-pub(crate) async fn is_under_way(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
-    store::is_under_way(connection, payment_id).await
-}
-
-/// Whether a receipt of a locked payment was let go of, uncharged: then no money went, and its booking may be paid anew.
-pub(crate) async fn has_let_go(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
-    store::has_let_go(connection, payment_id).await
 }
 
 /// Ends the call about a receipt, because the provider has told what became of it, and with the call its pin. Its

@@ -64,8 +64,8 @@ pub(super) async fn approvals_of(
     Ok(calls.fetch_all(connection).await?.into_iter().map(|row| (row.receipt_id, row.state)).collect())
 }
 
-/// Whether a receipt of the payment was to be let go of.
-pub(super) async fn has_let_go(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
+/// Whether a receipt of a locked payment was let go of, uncharged: then no money went, and its booking may be paid anew.
+pub(crate) async fn has_let_go(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select 1 from provider_calls where payment_id = ? and kind = 'VOID') as "has: bool""#,
         payment_id,
@@ -81,8 +81,8 @@ pub(super) async fn is_let_go(connection: &mut MySqlConnection, receipt_id: &str
     Ok(calls.fetch_one(connection).await? > 0)
 }
 
-/// Whether somebody is approving a receipt of a locked payment.
-pub(super) async fn is_under_way(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
+/// Whether a receipt of a locked payment is being approved: then the payment stays with its booking.
+pub(crate) async fn is_under_way(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<bool> {
     let calls = sqlx::query_scalar!(
         "select count(*) from provider_calls where payment_id = ? and kind = 'CONFIRM' and state = 'STARTED'",
         payment_id,
