@@ -17,6 +17,7 @@ mod provider;
 pub mod reconcile;
 pub mod refunds;
 mod seats;
+mod side_by_side;
 
 use chrono::TimeDelta;
 use common::cache::Cache;

@@ -9,6 +9,7 @@ use common::error::Chain;
 use common::events::Cause;
 use tokio::time::Instant;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::begin::void;
 use super::{ApproveError, Asked, Call, CallKind, CallState, end, store, waits};
@@ -17,6 +18,7 @@ use crate::bookings;
 use crate::charges::{self, Facts, Outcome};
 use crate::payments;
 use crate::refunds::{self, Purpose, reason};
+use crate::side_by_side::side_by_side;
 
 /// How long a job waits for the provider, all questions of one call together: less than it may have the call.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -42,18 +44,19 @@ impl Orders {
     pub async fn resume_calls_once(&self, limit: u32) -> sqlx::Result<bool> {
         let Some(provider) = self.provider.as_ref().map(bootpay::Client::undeterred) else { return Ok(false) };
         let due = store::due(&mut *self.db.acquire().await?, limit).await?;
-        let mut worked = false;
-        for call_id in due {
-            let Some(call) = self.take_call(call_id).await? else { continue };
-            worked = true;
-            let span = tracing::info_span!("provider call", otel.name = %call.kind);
-            if let Some(origin) = &call.origin {
-                origin.continue_in(&span);
-            }
-            let asked = Asked { provider: &provider, deadline: Instant::now() + PATIENCE };
-            self.drive(&call, None, asked).instrument(span).await?;
+        side_by_side(due, |call_id| self.resume_call(&provider, call_id)).await
+    }
+
+    /// Does one step of a call, if it can be taken. Answers whether it could.
+    async fn resume_call(&self, provider: &bootpay::Client, call_id: Uuid) -> sqlx::Result<bool> {
+        let Some(call) = self.take_call(call_id).await? else { return Ok(false) };
+        let span = tracing::info_span!("provider call", otel.name = %call.kind);
+        if let Some(origin) = &call.origin {
+            origin.continue_in(&span);
         }
-        Ok(worked)
+        let asked = Asked { provider, deadline: Instant::now() + PATIENCE };
+        self.drive(&call, None, asked).instrument(span).await?;
+        Ok(true)
     }
 
     /// Does one step of a call that we have taken. `receipt` is what the provider said of it a moment ago.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{PaymentStatus, give_up, store};
 use crate::refunds::reason;
+use crate::side_by_side::side_by_side;
 use crate::{Orders, approvals};
 
 impl Orders {
@@ -15,21 +16,26 @@ impl Orders {
     pub async fn ask_about_payments_once(&self, limit: u32) -> sqlx::Result<bool> {
         let Some(provider) = &self.provider else { return Ok(false) };
         let terms = self.terms;
-        let mut connection = self.db.acquire().await?;
-        let unfinished =
-            store::to_ask_about(&mut connection, terms.reconcile_after, terms.reconcile_interval, limit).await?;
-        drop(connection);
-        let mut worked = false;
-        for (payment_id, order_id) in unfinished {
-            if !store::take_to_ask(&mut *self.db.acquire().await?, payment_id, terms.reconcile_interval).await? {
-                continue;
-            }
-            worked = true;
-            if self.apply_answer(provider.order(&order_id).await).await? {
-                self.transact(|| self.expire_payment(payment_id)).await?;
-            }
+        let (after, interval) = (terms.reconcile_after, terms.reconcile_interval);
+        let unfinished = store::to_ask_about(&mut *self.db.acquire().await?, after, interval, limit).await?;
+        side_by_side(unfinished, |(payment_id, order_id)| self.ask_about_payment(provider, payment_id, order_id)).await
+    }
+
+    /// Asks about a payment, if it can be taken. Answers whether it could.
+    async fn ask_about_payment(
+        &self,
+        provider: &bootpay::Client,
+        payment_id: i64,
+        order_id: String,
+    ) -> sqlx::Result<bool> {
+        let interval = self.terms.reconcile_interval;
+        if !store::take_to_ask(&mut *self.db.acquire().await?, payment_id, interval).await? {
+            return Ok(false);
         }
-        Ok(worked)
+        if self.apply_answer(provider.order(&order_id).await).await? {
+            self.transact(|| self.expire_payment(payment_id)).await?;
+        }
+        Ok(true)
     }
 
     /// Nobody will finish this payment, as far as the provider knows. A late success still counts.

@@ -7,7 +7,6 @@ use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
 use common::telemetry::trace::Origin;
-use futures_util::future::join_all;
 use serde_json::json;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -15,12 +14,10 @@ use uuid::Uuid;
 use super::store;
 use crate::Orders;
 use crate::charges::{self, Facts};
+use crate::side_by_side::side_by_side;
 
 /// How often the provider may refuse a refund in so many words before an operator is asked.
 const REFUSALS: i32 = 5;
-
-/// How many refunds are driven at once: a provider that hangs makes nobody wait for his turn beyond the next try.
-const AT_ONCE: usize = 8;
 
 /// A refund whose turn it is.
 #[derive(Debug)]
@@ -83,13 +80,7 @@ impl Orders {
     pub async fn drive_refunds_once(&self, limit: u32) -> sqlx::Result<bool> {
         let Some(provider) = self.provider.as_ref().map(bootpay::Client::undeterred) else { return Ok(false) };
         let due = store::due(&mut *self.db.acquire().await?, limit).await?;
-        let mut worked = false;
-        for refunds in due.chunks(AT_ONCE) {
-            for driven in join_all(refunds.iter().map(|refund_id| self.drive_refund(&provider, *refund_id))).await {
-                worked |= driven?;
-            }
-        }
-        Ok(worked)
+        side_by_side(due, |refund_id| self.drive_refund(&provider, refund_id)).await
     }
 
     /// Drives a refund one step. Answers whether it was its turn.

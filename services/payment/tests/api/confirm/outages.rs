@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bootpay::simulator::{Operation, Outage, Trouble};
+use bootpay::simulator::{Mode, Operation, Outage, Payment, Trouble};
 use chrono::TimeDelta;
 use common::events::Cause;
 use common::idempotency::Once;
@@ -181,6 +181,41 @@ async fn letting_go_is_tried_until_the_provider_is_back(_: MySqlPoolOptions, dat
     assert_eq!(calls(&shop).await, [("VOID".into(), "DONE".into())]);
     assert_eq!((statuses(&shop), shop.provider.calls().count(Operation::Cancel)), (vec![20], 1));
     assert_eq!(shop.status(&agreed.order).await, "CANCELLED");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_receipt_that_hangs_holds_up_no_other(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::patient(database, Duration::from_mins(1)).await;
+    let mut stuck = Agreed::of(&shop).await;
+    let hangs = Payment {
+        webhook: Mode::None,
+        script: "separate confirm-hang".to_owned(),
+        ..Payment::new(&stuck.order, PRICE)
+    };
+    stuck.receipt = shop.provider.pay(hangs).await.unwrap().receipt_id;
+    let others = [Agreed::of(&shop).await, Agreed::of(&shop).await];
+    shop.provider.set_outage(outage(Trouble::Refuse, &[Operation::Confirm]));
+    for agreed in [&stuck].into_iter().chain(&others) {
+        let _ = agreed.confirm().await.expect(202);
+    }
+    shop.provider.set_outage(Outage::default());
+    shop.world.pass(TimeDelta::seconds(2));
+
+    let orders = shop.orders.clone();
+    let round = tokio::spawn(async move { orders.resume_calls_once(10).await });
+    for agreed in &others {
+        while shop.status(&agreed.order).await != "PAID" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let is_asked = "select leased_until is not null from provider_calls where receipt_id = ?";
+    assert!(shop.value::<bool, _>(is_asked, stuck.receipt.as_str()).await, "its turn, which was first, isn't over");
+    assert!(!round.is_finished());
+    round.abort();
+
+    shop.world.pass(TimeDelta::seconds(31));
+    shop.run_jobs().await;
+    assert_eq!(stuck.state(&shop).await, ("CONFIRMED".into(), "PAID".into(), (8, 1)));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
