@@ -202,6 +202,9 @@ macro_rules! text_enum {
         $vis enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The text it is stored and sent as.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
@@ -218,10 +221,8 @@ macro_rules! text_enum {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err(format!("{other:?} is no {}", stringify!($name))),
-                }
+                let named = Self::ALL.iter().copied().find(|one| one.as_str() == text);
+                named.ok_or_else(|| format!("{text:?} is no {}", stringify!($name)))
             }
         }
 

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotAdministrator};
+use common::http::wire::one_of;
 use common::http::{Json, Path, Query};
 use common::language::Language;
 use common::page::Page;
@@ -22,21 +23,14 @@ const USUAL_PAGE: u32 = 50;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// That stands so: WAITING, DELIVERED or PARKED, in letters of any size; PARKED when absent.
-    #[param(example = "PARKED")]
+    /// That stands there; PARKED when absent.
+    #[param(value_type = Option<news::State>, example = "PARKED")]
     state: Option<String>,
 }
 
 impl Wanted {
     fn state(&self) -> Result<news::State, ApiError> {
-        let Some(text) = &self.state else { return Ok(news::State::Parked) };
-        text.to_ascii_uppercase().parse().map_err(|_| {
-            ApiError::invalid(
-                "state",
-                "WAITING, DELIVERED, PARKED 중 하나여야 합니다.",
-                "Must be WAITING, DELIVERED or PARKED.",
-            )
-        })
+        self.state.as_deref().map_or(Ok(news::State::Parked), |text| one_of(news::State::ALL, text, "state"))
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use common::auth::User;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotSignedIn};
-use common::http::wire::required;
+use common::http::wire::{one_of, required};
 use common::http::{Json, Query};
 use common::language::Language;
 use common::page::Page;
@@ -22,7 +22,9 @@ const USUAL_PAGE: u32 = 50;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    status: Option<PaymentStatus>,
+    /// That stand there.
+    #[param(value_type = Option<PaymentStatus>, example = "PAID")]
+    status: Option<String>,
     /// For this booking: its number or id.
     #[param(value_type = Option<String>, example = "CJ4K7Q2M9X")]
     booking: Option<BookingName>,
@@ -30,8 +32,9 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn filter(self, user_id: i64) -> Result<Filter, ApiError> {
+        let status = self.status.map(|text| one_of(PaymentStatus::ALL, &text, "status")).transpose()?;
         let booking = self.booking.map(|name| required(name.read(), "booking")).transpose()?;
-        Ok(Filter { status: self.status, booking, user_id: Some(user_id), ..Filter::default() })
+        Ok(Filter { status, booking, user_id: Some(user_id), ..Filter::default() })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each parser names the field it was reading, so that its refusal can.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use chrono::{NaiveDate, NaiveTime, Timelike as _};
@@ -75,6 +76,15 @@ pub fn time(text: &str, field: &str) -> Result<NaiveTime, ApiError> {
     let read = shaped.then(|| text.parse().ok()).flatten().filter(|time: &NaiveTime| time.nanosecond() == 0);
     read.ok_or_else(|| {
         ApiError::invalid(field.to_owned(), "HH:MM 형식의 시각이어야 합니다.", "Must be a time as HH:MM or HH:MM:SS.")
+    })
+}
+
+/// One of these words, in letters of any size.
+pub fn one_of<T: Copy + fmt::Display>(words: &[T], text: &str, field: &str) -> Result<T, ApiError> {
+    let named = text.to_ascii_uppercase();
+    words.iter().copied().find(|word| word.to_string() == named).ok_or_else(|| {
+        let words = words.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
+        ApiError::invalid(field.to_owned(), format!("{words} 중 하나여야 합니다."), format!("Must be one of {words}."))
     })
 }
 
@@ -204,6 +214,18 @@ mod tests {
         }
         assert!(within(Whole(1), "f", 1..=99).is_ok() && within(Whole(99), "f", 1..=99).is_ok());
         assert!(within(Whole(0), "f", 1..=99).is_err() && within(Whole(100), "f", 1..=99).is_err());
+    }
+
+    #[test]
+    fn a_word_is_one_of_a_list_or_the_list_is_told() {
+        let read = |text: &str| one_of(&["PAID", "FAILED"], text, "status");
+        assert_eq!((read("PAID").ok(), read("failed").ok()), (Some("PAID"), Some("FAILED")));
+        for refused in ["", "PAYED", " PAID", "PAID\0", "PAID,FAILED"] {
+            let told = read(refused).unwrap_err().problem(crate::language::Language::English, "id");
+            let told = serde_json::to_value(told).unwrap();
+            assert_eq!(told["errors"][0]["field"], "status", "{refused}");
+            assert_eq!(told["errors"][0]["message"], "Must be one of PAID, FAILED.", "{refused}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::extract::State;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotAdministrator};
-use common::http::wire::{Id, date};
+use common::http::wire::{Id, date, one_of};
 use common::http::{Json, Query};
 use common::page::Page;
 use orders::Orders;
@@ -18,7 +18,9 @@ use super::Bookings;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    status: Option<BookingStatus>,
+    /// That stand there.
+    #[param(value_type = Option<BookingStatus>, example = "CONFIRMED")]
+    status: Option<String>,
     /// Of this flight number.
     #[param(example = "CJ101")]
     flight_id: Option<String>,
@@ -31,8 +33,9 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn filter(self) -> Result<Filter, ApiError> {
+        let status = self.status.map(|text| one_of(BookingStatus::ALL, &text, "status")).transpose()?;
         let flight_date = self.date.map(|text| date(&text, "date")).transpose()?;
-        Ok(Filter { status: self.status, flight_id: self.flight_id, flight_date, user_id: self.user.map(|id| id.0) })
+        Ok(Filter { status, flight_id: self.flight_id, flight_date, user_id: self.user.map(|id| id.0) })
     }
 }
 

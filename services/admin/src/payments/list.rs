@@ -4,7 +4,7 @@ use axum::extract::State;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotAdministrator};
-use common::http::wire::Id;
+use common::http::wire::{Id, one_of};
 use common::http::{Json, Query};
 use common::language::Language;
 use common::page::Page;
@@ -21,7 +21,9 @@ use crate::events::booking_named;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    status: Option<PaymentStatus>,
+    /// That stand there.
+    #[param(value_type = Option<PaymentStatus>, example = "PAID")]
+    status: Option<String>,
     /// Of this account.
     user_id: Option<Id>,
     /// For this booking (its number or id).
@@ -37,9 +39,10 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn filter(self, period: &Period) -> Result<Filter, ApiError> {
+        let status = self.status.map(|text| one_of(PaymentStatus::ALL, &text, "status")).transpose()?;
         let booking = self.booking.as_deref().map(booking_named).transpose()?;
         let (from, to) = period.read()?;
-        let Self { status, user_id, order_id, receipt_id, .. } = self;
+        let Self { user_id, order_id, receipt_id, .. } = self;
         Ok(Filter { status, user_id: user_id.map(|id| id.0), booking, order_id, receipt_id, from, to })
     }
 }

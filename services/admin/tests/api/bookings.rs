@@ -123,7 +123,7 @@ async fn a_parameter_that_makes_no_sense_is_named(_: MySqlPoolOptions, database:
     let service = Service::start(database);
     let admin = service.admin().await;
     for (field, values) in [
-        ("status", &["", "confirmed", "LOST", "%27"][..]),
+        ("status", &["", "confirmd", "LOST", "%27"][..]),
         ("date", &["", "2026-13-01", "2026-1-1", "tomorrow", "2026-12-01%00"]),
         ("user", &["", "0", "-1", "kim", "1.5", "99999999999999999999"]),
         ("limit", &["", "0", "-1", "101", "all", "4294967296"]),

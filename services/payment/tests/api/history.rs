@@ -122,7 +122,7 @@ async fn the_newest_come_first_a_page_at_a_time(_: MySqlPoolOptions, database: M
     assert_eq!(orders(&other, &format!("{LIST}?booking={}", booking.booking_id)).await, Vec::<String>::new());
     assert_eq!(orders(&other, LIST).await, [foreign]);
     for (field, values) in
-        [("status", ["", "paid"]), ("booking", ["", "%20"]), ("limit", ["0", "101"]), ("offset", ["-1", "x"])]
+        [("status", ["", "payed"]), ("booking", ["", "%20"]), ("limit", ["0", "101"]), ("offset", ["-1", "x"])]
     {
         for value in values {
             buyer.get(&format!("{LIST}?{field}={value}")).await.refused_field(field);
