@@ -52,6 +52,13 @@ impl Money {
     }
 }
 
+/// A column's won.
+impl From<i32> for Money {
+    fn from(won: i32) -> Self {
+        Self(won.into())
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.0, Self::CURRENCY)

@@ -15,28 +15,17 @@ use crate::charges::{self, Charge, Facts, Outcome};
 use crate::refunds::{self, Purpose, reason};
 use crate::{Orders, approvals};
 
-/// What came of applying facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// They are on file, and so is what follows from them.
-    Done,
-    /// They say nothing that changes anything.
-    Nothing,
-    /// Money came, but another amount than ordered; it goes back.
-    WrongAmount,
-    /// Nobody made this order. Yet.
-    UnknownOrder,
-}
-
-impl Applied {
-    /// The case as a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "DONE",
-            Self::Nothing => "NOTHING",
-            Self::WrongAmount => "WRONG_AMOUNT",
-            Self::UnknownOrder => "UNKNOWN_ORDER",
-        }
+common::text_enum! {
+    /// What came of applying facts.
+    pub enum Applied {
+        /// They are on file, and so is what follows from them.
+        Done = "DONE",
+        /// They say nothing that changes anything.
+        Nothing = "NOTHING",
+        /// Money came, but another amount than ordered; it goes back.
+        WrongAmount = "WRONG_AMOUNT",
+        /// Nobody made this order. Yet.
+        UnknownOrder = "UNKNOWN_ORDER",
     }
 }
 

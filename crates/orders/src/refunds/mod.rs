@@ -33,7 +33,7 @@ common::text_enum! {
         Sent = "SENT",
         /// Paid.
         Succeeded = "SUCCEEDED",
-        /// The provider won't pay it: somebody has to look.
+        /// The provider won't pay it, and isn't asked any more: somebody of the airline has to look.
         NeedsOperator = "NEEDS_OPERATOR",
     }
 }
@@ -73,7 +73,7 @@ pub(crate) struct Part<'a> {
 }
 
 /// A refund as administrators see it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Refund {
     /// Its id, also the provider's `cancel_id`.
     pub refund_id: Uuid,
@@ -84,6 +84,7 @@ pub struct Refund {
     #[schema(required, example = 1)]
     pub booking_id: Option<i64>,
     /// How much.
+    #[sqlx(try_from = "i32")]
     pub amount: Money,
     /// Where it stands.
     pub state: RefundState,
@@ -110,6 +111,10 @@ pub struct Refund {
     /// How they did.
     #[schema(required, example = json!(null))]
     pub settled_note: Option<String>,
+    /// How much of it they paid by other means than the provider.
+    #[sqlx(try_from = "i32")]
+    #[schema(example = 0)]
+    pub paid_outside: Money,
 }
 
 /// Queues a refund of all that is left of a charge, and answers how much that is.

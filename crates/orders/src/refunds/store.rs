@@ -234,7 +234,7 @@ pub(super) async fn find(connection: &mut MySqlConnection, refund_id: Uuid) -> s
     let row = sqlx::query!(
         r#"select payment_id, booking_id, amount, state as "state: RefundState", reason, note, attempts, last_error,
                   created_at as "created_at: DateTime<Utc>", settled_at as "settled_at: DateTime<Utc>", settled_by,
-                  settled_note
+                  settled_note, paid_outside
            from refunds where refund_id = ?"#,
         refund_id,
     )
@@ -254,6 +254,7 @@ pub(super) async fn find(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         settled_at: row.settled_at,
         settled_by: row.settled_by,
         settled_note: row.settled_note,
+        paid_outside: row.paid_outside.into(),
     }))
 }
 

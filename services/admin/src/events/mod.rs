@@ -64,8 +64,7 @@ pub(crate) struct Event {
     #[schema(required)]
     request_id: Option<String>,
     /// What it happened to.
-    #[schema(value_type = Subject)]
-    subject: String,
+    subject: Subject,
     /// Which of them: a number, a flight number, or a refund's UUID.
     #[schema(example = "1")]
     subject_id: String,

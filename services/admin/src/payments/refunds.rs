@@ -4,12 +4,13 @@ use axum::extract::State;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotAdministrator};
-use common::http::wire::Id;
+use common::http::wire::{Id, one_of};
 use common::http::{Json, Query};
 use common::language::Language;
 use common::page::Page;
 use orders::Orders;
 use orders::payments::{RefundEntry, RefundFilter};
+use orders::refunds::RefundState;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,8 +22,8 @@ use crate::events::booking_named;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// `PENDING`, `SENT`, `SUCCEEDED` or `NEEDS_OPERATOR`.
-    #[param(example = "NEEDS_OPERATOR")]
+    /// That stand there.
+    #[param(value_type = Option<RefundState>, example = "NEEDS_OPERATOR")]
     state: Option<String>,
     /// Why it goes back.
     #[param(example = "OWNER")]
@@ -45,9 +46,10 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     fn filter(self, period: &Period) -> Result<RefundFilter, ApiError> {
+        let state = self.state.map(|text| one_of(RefundState::ALL, &text, "state")).transpose()?;
         let booking = self.booking.as_deref().map(booking_named).transpose()?;
         let (from, to) = period.read()?;
-        let Self { state, reason, payment_id, order_id, receipt_id, needs_operator_first: waiting_first, .. } = self;
+        let Self { reason, payment_id, order_id, receipt_id, needs_operator_first: waiting_first, .. } = self;
         let payment_id = payment_id.map(|id| id.0);
         Ok(RefundFilter { state, reason, payment_id, booking, order_id, receipt_id, from, to, waiting_first })
     }

@@ -24,8 +24,7 @@ pub(crate) struct EventReplayed {
     event_id: Uuid,
     /// `DONE`: what it says is on file now, or was before; `NOTHING`: it says nothing that changes anything;
     /// `WRONG_AMOUNT`: its money goes back; `UNKNOWN_ORDER`: nobody made its order yet.
-    #[schema(example = "DONE")]
-    result: &'static str,
+    result: Applied,
     /// Whether the provider was asked and what it says of the receipt now was applied, instead of the message.
     #[schema(example = true)]
     provider_asked: bool,
@@ -79,8 +78,7 @@ impl EventReplayed {
             Applied::UnknownOrder => language.pick("아직 없는 주문입니다.", "Nobody has made this order yet."),
         };
         let (payment_id, payment_status) = payment.unzip();
-        let result = applied.as_str();
-        Self { message, success: true, event_id, result, provider_asked: asked, payment_id, payment_status }
+        Self { message, success: true, event_id, result: applied, provider_asked: asked, payment_id, payment_status }
     }
 }
 

@@ -138,7 +138,8 @@ async fn refunds_are_found_and_those_that_need_somebody_come_first(_: MySqlPoolO
         ("needs_operator_first=true".to_owned(), vec![&waits, &open, &done]),
         ("needs_operator_first=true&limit=1".to_owned(), vec![&waits]),
         ("state=NEEDS_OPERATOR".to_owned(), vec![&waits]),
-        ("state=NOTHING".to_owned(), vec![]),
+        ("state=needs_operator".to_owned(), vec![&waits]),
+        ("state=SENT".to_owned(), vec![]),
         ("reason=ADMIN&limit=2&offset=1".to_owned(), vec![&waits, &done]),
         (format!("payment_id={}", later.payment.payment_id), vec![&open]),
         (format!("booking={}", stuck.booking.booking_number), vec![&waits]),
@@ -158,8 +159,9 @@ async fn refunds_are_found_and_those_that_need_somebody_come_first(_: MySqlPoolO
             "order_id": stuck.payment.order_id, "booking_id": stuck.booking.booking_id,
             "booking_number": stuck.booking.booking_number, "receipt_id": stuck.receipt, "amount": PRICE,
             "reason": "ADMIN", "reason_text": "The airline's desk cancelled the booking", "state": "NEEDS_OPERATOR",
-            "attempts": 0, "next_attempt_at": null, "last_error": "no account", "created_at": refund["created_at"],
-            "settled_at": null,
+            "note": null, "attempts": 0, "next_attempt_at": null, "last_error": "no account",
+            "created_at": refund["created_at"], "settled_at": null, "settled_by": null, "settled_note": null,
+            "paid_outside": 0,
         })
     );
 }
@@ -233,6 +235,7 @@ async fn a_parameter_that_makes_no_sense_is_named(_: MySqlPoolOptions, database:
         (PAYMENTS, "from", &["", "2026-13-01", "today", "1970-12-31"]),
         (PAYMENTS, "to", &["", "2026-02-30"]),
         (PAYMENTS, "limit", &["0", "101"]),
+        (REFUNDS, "state", &["", "PAID", "NOTHING"]),
         (REFUNDS, "payment_id", &["", "-1"]),
         (REFUNDS, "booking", &["%27"]),
         (REFUNDS, "needs_operator_first", &["", "yes"]),
@@ -244,6 +247,8 @@ async fn a_parameter_that_makes_no_sense_is_named(_: MySqlPoolOptions, database:
             admin.get(&format!("{path}?{field}={value}")).await.refused_field(field);
         }
     }
+    let refused = admin.in_english().get(&format!("{REFUNDS}?state=PAID")).await;
+    assert_eq!(refused.body["errors"][0]["message"], "Must be one of PENDING, SENT, SUCCEEDED, NEEDS_OPERATOR.");
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

@@ -92,7 +92,7 @@ async fn a_part_goes_back_and_the_booking_stays(_: MySqlPoolOptions, database: M
         "refund_id": refund_id, "payment_id": sold.payment.payment_id, "booking_id": sold.booking.booking_id,
         "amount": 50_000, "state": "PENDING", "reason": "BY_HAND", "note": "기내식 미제공", "attempts": 0,
         "last_error": null, "created_at": answer["refund"]["created_at"], "settled_at": null, "settled_by": null,
-        "settled_note": null,
+        "settled_note": null, "paid_outside": 0,
     });
     assert_eq!(answer["refund"], expected);
     assert_eq!(service.payment(&sold.payment).await.0, "PAID", "until it is back");

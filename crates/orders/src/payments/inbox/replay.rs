@@ -62,7 +62,7 @@ impl Orders {
         let mut tx = self.db.begin().await?;
         let Some(payment) = find_by_order(&mut tx, &kept.order_id).await? else { return Ok(None) };
         store::mark_applied(&mut tx, event_id).await?;
-        let new = json!({ "event_id": event_id, "applied": applied.as_str() });
+        let new = json!({ "event_id": event_id, "applied": applied });
         events::record(&mut tx, cause, Subject::Payment, payment.payment_id, "replayed", &(), &new).await?;
         db::commit(tx).await?;
         Ok(Some((payment.payment_id, payment.status)))

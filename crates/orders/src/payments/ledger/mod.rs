@@ -13,64 +13,43 @@ use uuid::Uuid;
 use crate::Orders;
 use crate::bookings::{self, BookingRef};
 use crate::charges::Outcome;
+use crate::payments::view::words_of_reason;
+use crate::refunds::{Refund, RefundState};
 
 /// A refund, whosever it is, and how far it has come.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = AnyRefund)]
 pub struct RefundEntry {
-    /// Its id, which is the provider's `cancel_id`.
-    pub refund_id: Uuid,
+    /// The refund.
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    pub refund: Refund,
     /// Whose payment it is of, where it is somebody's.
     #[schema(required, example = 7)]
     pub user_id: Option<i64>,
-    /// Of which payment. None: of money for an order nobody made.
-    #[schema(required, example = 1)]
-    pub payment_id: Option<i64>,
     /// Of which order, as the provider knows it.
     #[schema(example = "CJ-ORD-7-10000001-0f3a9c2e")]
     pub order_id: String,
-    /// For which booking, where it is for one.
-    #[schema(required, example = 1)]
-    pub booking_id: Option<i64>,
-    /// The number of that booking.
+    /// The number of its booking.
     #[schema(required, example = "CJ4K7Q2M9X")]
     pub booking_number: Option<String>,
     /// Of which receipt.
     #[schema(example = "624c1c5c1fc19202e4746ce5")]
     pub receipt_id: String,
-    /// How much.
-    pub amount: Money,
-    /// Why, for programs.
-    #[schema(example = "OWNER")]
-    pub reason: String,
     /// Why, for people, in the language asked for.
+    #[sqlx(skip)]
     #[schema(example = "고객 요청으로 예약 취소")]
     pub reason_text: String,
-    /// `PENDING` or `SENT`: on its way; `SUCCEEDED`: there; `NEEDS_OPERATOR`: not tried any more.
-    #[schema(example = "SUCCEEDED")]
-    pub state: String,
-    /// How often the provider was asked to pay it.
-    #[schema(example = 1)]
-    pub attempts: i32,
     /// When it is tried next, while it is.
     #[schema(required)]
     pub next_attempt_at: Option<DateTime<Utc>>,
-    /// What kept it from being paid the last time.
-    #[schema(required, example = json!(null))]
-    pub last_error: Option<String>,
-    /// When it was decided.
-    #[schema(example = "2026-11-25T03:00:00Z")]
-    pub created_at: DateTime<Utc>,
-    /// When it was paid.
-    #[schema(required, example = "2026-11-25T03:00:02Z")]
-    pub settled_at: Option<DateTime<Utc>>,
 }
 
 /// Which refunds: those that fit all that is said.
 #[derive(Clone, Debug, Default)]
 pub struct RefundFilter {
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<RefundState>,
     /// For this reason.
     pub reason: Option<String>,
     /// Of this payment.
@@ -90,7 +69,7 @@ pub struct RefundFilter {
 }
 
 /// A message of the provider as it was understood. What else stood in it may name persons, and is not told.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, sqlx::FromRow, ToSchema)]
 pub struct ProviderEvent {
     /// Its id.
     pub event_id: Uuid,
@@ -109,11 +88,14 @@ pub struct ProviderEvent {
     /// What it says became of the money.
     pub outcome: Outcome,
     /// The status it told, in the provider's own numbers.
+    #[sqlx(rename = "raw_status")]
     #[schema(example = 1)]
     pub provider_status: i32,
     /// Over how much.
+    #[sqlx(try_from = "i32")]
     pub amount: Money,
     /// How much of it had gone back.
+    #[sqlx(rename = "cancelled", try_from = "i32")]
     #[schema(example = 0)]
     pub cancelled_amount: Money,
 }
@@ -149,7 +131,11 @@ impl Orders {
             },
             None => None,
         };
-        store::refunds(&mut connection, filter, booking_id, page, language).await
+        let mut refunds = store::refunds(&mut connection, filter, booking_id, page).await?;
+        for entry in &mut refunds {
+            entry.reason_text = words_of_reason(&entry.refund.reason, language).to_owned();
+        }
+        Ok(refunds)
     }
 
     /// The provider's messages that fit, newest first.

@@ -2,16 +2,10 @@
 //!
 //! Only what is asked for stands in a statement: a condition that may be absent would hide its index from the server.
 
-use chrono::{DateTime, Utc};
-use common::language::Language;
-use common::money::Money;
 use common::page::Page;
 use sqlx::{MySql, MySqlConnection, QueryBuilder};
-use uuid::Uuid;
 
 use super::{ProviderEvent, ProviderEventFilter, RefundEntry, RefundFilter};
-use crate::charges::Outcome;
-use crate::payments::view::words_of_reason;
 
 /// Adds a condition for what is asked for.
 fn fits<'t, T>(select: &mut QueryBuilder<MySql>, condition: &'static str, wanted: Option<T>)
@@ -23,32 +17,12 @@ where
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct RefundRow {
-    refund_id: Uuid,
-    user_id: Option<i64>,
-    payment_id: Option<i64>,
-    order_id: String,
-    booking_id: Option<i64>,
-    booking_number: Option<String>,
-    receipt_id: String,
-    amount: i32,
-    reason: String,
-    state: String,
-    attempts: i32,
-    next_attempt_at: Option<DateTime<Utc>>,
-    last_error: Option<String>,
-    created_at: DateTime<Utc>,
-    settled_at: Option<DateTime<Utc>>,
-}
-
 /// The page is cut before its names are looked up.
 pub(super) async fn refunds(
     connection: &mut MySqlConnection,
     filter: &RefundFilter,
     booking_id: Option<i64>,
     page: Page,
-    language: Language,
 ) -> sqlx::Result<Vec<RefundEntry>> {
     let order = if filter.waiting_first {
         " order by r.state = 'NEEDS_OPERATOR' desc, r.refund_id desc"
@@ -56,14 +30,14 @@ pub(super) async fn refunds(
         " order by r.refund_id desc"
     };
     let mut select = QueryBuilder::new(
-        "select r.refund_id, p.user_id, r.payment_id, c.order_id, r.booking_id, b.booking_number, r.receipt_id, r.amount,
-                r.reason, cast(r.state as char) as state, r.attempts,
-                if(r.state in ('PENDING', 'SENT'), r.next_attempt_at, null) as next_attempt_at, r.last_error,
-                r.created_at, r.settled_at
+        "select r.refund_id, r.payment_id, r.booking_id, r.amount, r.state, r.reason, r.note, r.attempts, r.last_error,
+                r.created_at, r.settled_at, r.settled_by, r.settled_note, r.paid_outside,
+                p.user_id, c.order_id, b.booking_number, r.receipt_id,
+                if(r.state in ('PENDING', 'SENT'), r.next_attempt_at, null) as next_attempt_at
          from refunds r
          join (select r.refund_id from refunds r where true",
     );
-    fits(&mut select, "r.state = ", filter.state.as_deref());
+    fits(&mut select, "r.state = ", filter.state);
     fits(&mut select, "r.reason = ", filter.reason.as_deref());
     fits(&mut select, "r.payment_id = ", filter.payment_id);
     fits(&mut select, "r.booking_id = ", booking_id);
@@ -81,41 +55,7 @@ pub(super) async fn refunds(
          left join payments p on p.payment_id = r.payment_id
          left join bookings b on b.booking_id = r.booking_id",
     );
-    let rows: Vec<RefundRow> = select.push(order).build_query_as().fetch_all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| RefundEntry {
-            refund_id: row.refund_id,
-            user_id: row.user_id,
-            payment_id: row.payment_id,
-            order_id: row.order_id,
-            booking_id: row.booking_id,
-            booking_number: row.booking_number,
-            receipt_id: row.receipt_id,
-            amount: Money::won(row.amount.into()),
-            reason_text: words_of_reason(&row.reason, language).to_owned(),
-            reason: row.reason,
-            state: row.state,
-            attempts: row.attempts,
-            next_attempt_at: row.next_attempt_at,
-            last_error: row.last_error,
-            created_at: row.created_at,
-            settled_at: row.settled_at,
-        })
-        .collect())
-}
-
-#[derive(sqlx::FromRow)]
-struct EventRow {
-    event_id: Uuid,
-    received_at: DateTime<Utc>,
-    applied_at: Option<DateTime<Utc>>,
-    order_id: String,
-    receipt_id: String,
-    outcome: Outcome,
-    raw_status: i32,
-    amount: i32,
-    cancelled: i32,
+    select.push(order).build_query_as().fetch_all(connection).await
 }
 
 pub(super) async fn provider_events(
@@ -137,19 +77,5 @@ pub(super) async fn provider_events(
     fits(&mut select, "received_at >= ", filter.from);
     fits(&mut select, "received_at <= ", filter.to);
     select.push(" order by event_id desc limit ").push_bind(page.limit()).push(" offset ").push_bind(page.offset());
-    let rows: Vec<EventRow> = select.build_query_as().fetch_all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ProviderEvent {
-            event_id: row.event_id,
-            received_at: row.received_at,
-            applied_at: row.applied_at,
-            order_id: row.order_id,
-            receipt_id: row.receipt_id,
-            outcome: row.outcome,
-            provider_status: row.raw_status,
-            amount: Money::won(row.amount.into()),
-            cancelled_amount: Money::won(row.cancelled.into()),
-        })
-        .collect())
+    select.build_query_as().fetch_all(connection).await
 }

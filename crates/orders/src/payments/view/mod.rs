@@ -19,6 +19,7 @@ use super::{Method, PaymentStatus};
 use crate::Orders;
 use crate::bookings::{self, BookingRef};
 use crate::charges::Outcome;
+use crate::refunds::RefundState;
 
 pub use timeline::Moment;
 pub(crate) use words::reason as words_of_reason;
@@ -82,7 +83,7 @@ pub struct Payment {
 }
 
 /// Money on its way back to whoever paid it, or there.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = PaymentRefund)]
 pub struct Refund {
     /// Its id.
@@ -92,6 +93,7 @@ pub struct Refund {
     #[schema(ignore)]
     pub payment_id: i64,
     /// How much.
+    #[sqlx(try_from = "i32")]
     pub amount: Money,
     /// Of which receipt.
     #[schema(example = "624c1c5c1fc19202e4746ce5")]
@@ -100,11 +102,11 @@ pub struct Refund {
     #[schema(example = "OWNER")]
     pub reason: String,
     /// Why, for people, in the language asked for.
+    #[sqlx(skip)]
     #[schema(example = "고객 요청으로 예약 취소")]
     pub reason_text: String,
-    /// `PENDING` or `SENT`: on its way; `SUCCEEDED`: there; `NEEDS_OPERATOR`: somebody of the airline takes care of it.
-    #[schema(example = "SUCCEEDED")]
-    pub state: String,
+    /// Where it stands.
+    pub state: RefundState,
     /// When it was decided.
     #[schema(example = "2026-11-25T03:00:00Z")]
     pub created_at: DateTime<Utc>,
@@ -218,7 +220,7 @@ impl Payment {
     fn add_up(&mut self, gone: Money) {
         let own = || self.refunds.iter().filter(|refund| Some(&refund.receipt_id) == self.receipt_id.as_ref());
         let sum = |settled: bool| {
-            own().filter(|r| (r.state == "SUCCEEDED") == settled).map(|r| r.amount.as_won()).sum::<i64>()
+            own().filter(|r| (r.state == RefundState::Succeeded) == settled).map(|r| r.amount.as_won()).sum::<i64>()
         };
         let (paid_back, open) = (Money::won(sum(true)), Money::won(sum(false)));
         self.refunded_amount = gone.max(paid_back);

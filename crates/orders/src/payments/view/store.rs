@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use common::events::Subject;
 use common::language::Language;
 use common::money::Money;
 use common::page::Page;
 use sqlx::{MySqlConnection, QueryBuilder};
-use uuid::Uuid;
 
 use super::{ChargedReceipt, Filter, Payment, Refund, words};
 use crate::charges::Outcome;
@@ -115,8 +115,6 @@ pub(super) async fn find(connection: &mut MySqlConnection, name: &str) -> sqlx::
     }
 }
 
-type RefundColumns = (Uuid, i64, i32, String, String, String, DateTime<Utc>, Option<DateTime<Utc>>);
-
 /// How many ids one statement may list: the server takes 65,535 parameters and no more.
 const LISTED: usize = 10_000;
 
@@ -128,7 +126,7 @@ pub(super) async fn add_refunds(
 ) -> sqlx::Result<()> {
     for payments in payments.chunks_mut(LISTED) {
         let mut select = QueryBuilder::new(
-            "select refund_id, payment_id, amount, receipt_id, reason, cast(state as char), created_at, settled_at
+            "select refund_id, payment_id, amount, receipt_id, reason, state, created_at, settled_at
              from refunds where payment_id in (",
         );
         let mut ids = select.separated(", ");
@@ -136,24 +134,12 @@ pub(super) async fn add_refunds(
             ids.push_bind(payment.payment_id);
         }
         select.push(") order by refund_id");
-        let rows: Vec<RefundColumns> = select.build_query_as().fetch_all(&mut *connection).await?;
+        let refunds: Vec<Refund> = select.build_query_as().fetch_all(&mut *connection).await?;
         let mut by_id: HashMap<i64, &mut Payment> = payments.iter_mut().map(|p| (p.payment_id, p)).collect();
-        for (refund_id, payment_id, amount, receipt_id, reason, state, created_at, settled_at) in rows {
-            let reason_text = words::reason(&reason, language).to_owned();
-            let amount = Money::won(amount.into());
-            if let Some(payment) = by_id.get_mut(&payment_id) {
-                let refund = Refund {
-                    refund_id,
-                    payment_id,
-                    amount,
-                    receipt_id,
-                    reason,
-                    reason_text,
-                    state,
-                    created_at,
-                    settled_at,
-                };
-                payment.refunds.push(refund);
+        for refund in refunds {
+            if let Some(payment) = by_id.get_mut(&refund.payment_id) {
+                let reason_text = words::reason(&refund.reason, language).to_owned();
+                payment.refunds.push(Refund { reason_text, ..refund });
             }
         }
         for payment in payments {
@@ -193,7 +179,7 @@ pub(super) async fn charges_of(connection: &mut MySqlConnection, payment_id: i64
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Happened {
     pub(super) at: DateTime<Utc>,
-    pub(super) subject: String,
+    pub(super) subject: Subject,
     pub(super) action: String,
     pub(super) detail: sqlx::types::Json<serde_json::Value>,
 }

@@ -1,6 +1,7 @@
 //! A payment's history as a page can show it: only what means something to whoever paid, in their words.
 
 use chrono::{DateTime, Utc};
+use common::events::Subject;
 use common::language::Language;
 use common::money::Money;
 use serde::Serialize;
@@ -17,9 +18,8 @@ pub struct Moment {
     /// When.
     #[schema(example = "2026-11-24T03:01:00Z")]
     pub happened_at: DateTime<Utc>,
-    /// To what: `PAYMENT`, `BOOKING` or `REFUND`.
-    #[schema(example = "PAYMENT")]
-    pub subject: String,
+    /// To what.
+    pub subject: Subject,
     /// What, for programs.
     #[schema(example = "changed")]
     pub action: String,
@@ -43,7 +43,7 @@ pub(super) async fn of(
 
 fn tell(happened: store::Happened, language: Language) -> Option<Moment> {
     let new = &happened.detail.0["new"];
-    let text = words::moment(&happened.subject, &happened.action, new, language)?;
+    let text = words::moment(happened.subject, &happened.action, new, language)?;
     let amount = new.get("amount").and_then(Value::as_i64).map(Money::won);
     Some(Moment { happened_at: happened.at, amount, text, subject: happened.subject, action: happened.action })
 }

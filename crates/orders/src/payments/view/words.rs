@@ -1,5 +1,6 @@
 //! What happened to money, in words for people. What has no words here is nobody's business but the airline's.
 
+use common::events::Subject;
 use common::language::Language;
 use serde_json::Value;
 
@@ -23,23 +24,23 @@ pub(crate) fn reason(code: &str, language: Language) -> &'static str {
 }
 
 /// What happened, from a row of history. `None`: it isn't worth telling.
-pub(super) fn moment(subject: &str, action: &str, new: &Value, language: Language) -> Option<String> {
+pub(super) fn moment(subject: Subject, action: &str, new: &Value, language: Language) -> Option<String> {
     let word = |name: &str| new.get(name).and_then(Value::as_str).unwrap_or_default();
     let (korean, english) = match (subject, action) {
-        ("PAYMENT", "requested") => ("결제를 시작했습니다.", "The payment was begun."),
-        ("PAYMENT", "changed" | "expired") => status(word("status"))?,
-        ("PAYMENT", "linked") if new["booking_id"].is_number() => {
+        (Subject::Payment, "requested") => ("결제를 시작했습니다.", "The payment was begun."),
+        (Subject::Payment, "changed" | "expired") => status(word("status"))?,
+        (Subject::Payment, "linked") if new["booking_id"].is_number() => {
             ("결제가 예약에 연결되었습니다.", "The payment was assigned to the booking.")
         }
-        ("BOOKING", "booked") => ("예약이 접수되었습니다.", "The booking was made."),
-        ("BOOKING", "confirmed" | "revived") => ("예약이 확정되었습니다.", "The booking was confirmed."),
-        ("BOOKING", "expired") => ("결제 기한이 지나 예약이 취소되었습니다.", "The booking ran out of time."),
-        ("BOOKING", "cancelled") => ("예약이 취소되었습니다", "The booking was cancelled"),
-        ("BOOKING", "completed") => ("탑승이 완료되었습니다.", "The flight was flown."),
-        ("REFUND", "queued") => ("환불이 접수되었습니다", "A refund was begun"),
+        (Subject::Booking, "booked") => ("예약이 접수되었습니다.", "The booking was made."),
+        (Subject::Booking, "confirmed" | "revived") => ("예약이 확정되었습니다.", "The booking was confirmed."),
+        (Subject::Booking, "expired") => ("결제 기한이 지나 예약이 취소되었습니다.", "The booking ran out of time."),
+        (Subject::Booking, "cancelled") => ("예약이 취소되었습니다", "The booking was cancelled"),
+        (Subject::Booking, "completed") => ("탑승이 완료되었습니다.", "The flight was flown."),
+        (Subject::Refund, "queued") => ("환불이 접수되었습니다", "A refund was begun"),
         // By the provider, or by the airline by other means: whose money it is sees no difference.
-        ("REFUND", "succeeded" | "settled") => ("환불이 완료되었습니다.", "The refund was paid."),
-        ("REFUND", "needs-operator") => {
+        (Subject::Refund, "succeeded" | "settled") => ("환불이 완료되었습니다.", "The refund was paid."),
+        (Subject::Refund, "needs-operator") => {
             ("담당자가 환불을 확인하고 있습니다.", "Somebody of the airline is looking after the refund.")
         }
         _ => return None,
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_moment_ends_as_a_sentence_and_names_its_reason() {
-        let told = |action, new: &Value| moment("REFUND", action, new, Language::English);
+        let told = |action, new: &Value| moment(Subject::Refund, action, new, Language::English);
         let queued = told("queued", &json!({ "amount": 1000, "reason": "SURPLUS" }));
         assert_eq!(queued.as_deref(), Some("A refund was begun: The payment was one too many."));
         for paid in ["succeeded", "settled"] {
