@@ -40,7 +40,7 @@ crate::text_enum! {
 }
 
 impl Topic {
-    /// What is told besides the subject's id, where its event says so.
+    /// What is told besides the subject's id: its event has it, null where there is none.
     fn facts(self) -> &'static [&'static str] {
         match self {
             Self::BookingCancelled => &["reason"],
@@ -101,14 +101,12 @@ pub(crate) async fn append(
     .map(drop)
 }
 
-/// What news says: the subject's id, under its name, and the topic's facts.
+/// What news says: the subject's id, under its name, and the topic's facts. One that isn't ours to tell is null.
 fn data(topic: Topic, subject: Subject, id: &str, new: &Value) -> Value {
     let name = format!("{}_id", subject.as_str().to_lowercase());
     let id = id.parse::<i64>().map_or_else(|_| Value::from(id), Value::from);
-    let facts = topic
-        .facts()
-        .iter()
-        .filter_map(|&fact| Some((fact.to_owned(), new.get(fact).filter(|fact| is_ours(fact))?.clone())));
+    let told = |fact| new.get(fact).filter(|fact| is_ours(fact)).cloned().unwrap_or_default();
+    let facts = topic.facts().iter().map(|&fact| (fact.to_owned(), told(fact)));
     Value::Object(std::iter::once((name, id)).chain(facts).collect::<Map<_, _>>())
 }
 
@@ -162,13 +160,14 @@ mod tests {
     fn news_tells_ids_amounts_and_words_of_ours_and_nothing_somebody_typed() {
         let told = |topic, subject, id, new| data(topic, subject, id, &new);
         let typed = json!({ "status": "CANCELLED", "reason": "김하늘 님", "note": "태풍", "phone": "010-1234-5678" });
-        assert_eq!(told(Topic::BookingCancelled, Subject::Booking, "17", typed), json!({ "booking_id": 17 }));
+        let expected = json!({ "booking_id": 17, "reason": null });
+        assert_eq!(told(Topic::BookingCancelled, Subject::Booking, "17", typed), expected);
         let by_owner = json!({ "status": "CANCELLED", "reason": "OWNER" });
         let expected = json!({ "booking_id": 17, "reason": "OWNER" });
         assert_eq!(told(Topic::BookingCancelled, Subject::Booking, "17", by_owner), expected);
         let id = "019aa5f0-6f3c-7c1e-9d43-5b1d0e7c2a11";
         let paid = json!({ "amount": 320_000, "payment_id": 4, "error": "the provider's own words" });
-        let expected = json!({ "refund_id": id, "amount": 320_000, "payment_id": 4 });
+        let expected = json!({ "refund_id": id, "amount": 320_000, "payment_id": 4, "booking_id": null });
         assert_eq!(told(Topic::RefundSucceeded, Subject::Refund, id, paid), expected);
     }
 }

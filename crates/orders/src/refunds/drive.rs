@@ -24,6 +24,8 @@ const REFUSALS: i32 = 5;
 pub(super) struct Due {
     pub(super) refund_id: Uuid,
     pub(super) receipt_id: String,
+    pub(super) payment_id: Option<i64>,
+    pub(super) booking_id: Option<i64>,
     pub(super) amount: Money,
     pub(super) attempts: i32,
     pub(super) refusals: i32,
@@ -140,7 +142,9 @@ impl Orders {
         if store::succeed(&mut tx, refund.refund_id, paid).await? {
             let in_console = refund.amount.less(paid);
             charges::store::gave_back(&mut tx, &refund.receipt_id, facts.cancelled, in_console).await?;
-            let new = json!({ "amount": paid, "in_console": in_console });
+            let new = json!({
+                "amount": paid, "in_console": in_console, "payment_id": refund.payment_id, "booking_id": refund.booking_id,
+            });
             events::record(&mut tx, &Cause::provider(None), Subject::Refund, refund.refund_id, "succeeded", &(), &new)
                 .await?;
         }
@@ -159,7 +163,10 @@ impl Orders {
         let error = reason.to_string();
         let postponed = store::postpone(&mut tx, refund.refund_id, &error, refused, give_up).await?;
         if postponed && give_up {
-            let new = json!({ "error": error, "code": reason.code() });
+            let new = json!({
+                "amount": refund.amount, "error": error, "code": reason.code(), "payment_id": refund.payment_id,
+                "booking_id": refund.booking_id,
+            });
             events::record(&mut tx, &Cause::system(), Subject::Refund, refund.refund_id, "needs-operator", &(), &new)
                 .await?;
         }

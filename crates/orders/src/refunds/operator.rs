@@ -88,8 +88,10 @@ impl Orders {
             return Err(OperatorError::NotWaiting);
         }
         let old = json!({ "state": RefundState::NeedsOperator });
-        let new =
-            json!({ "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "note": note });
+        let new = json!({
+            "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "note": note,
+            "payment_id": refund.payment_id, "booking_id": refund.booking_id,
+        });
         events::record(&mut tx, cause, Subject::Refund, refund_id, "settled", &old, &new).await?;
         if let Some(payment) = &payment {
             self.follow_charges(&mut tx, cause, payment, booking.as_ref(), &receipt_id).await?;

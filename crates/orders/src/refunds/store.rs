@@ -71,7 +71,8 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         return Ok(None);
     }
     let row = sqlx::query!(
-        "select receipt_id, amount, attempts, refusals, traceparent from refunds where refund_id = ?",
+        "select receipt_id, payment_id, booking_id, amount, attempts, refusals, traceparent from refunds
+         where refund_id = ?",
         refund_id,
     )
     .fetch_one(connection)
@@ -79,6 +80,8 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
     Ok(Some(Due {
         refund_id,
         receipt_id: row.receipt_id,
+        payment_id: row.payment_id,
+        booking_id: row.booking_id,
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
         refusals: row.refusals,

@@ -12,6 +12,7 @@ mod garbage;
 mod grounding;
 mod health;
 mod http;
+mod news;
 mod openapi;
 mod outage;
 mod outbox;
