@@ -10,6 +10,7 @@ pub mod approvals;
 pub mod bookings;
 pub mod charges;
 pub mod config;
+mod forgetting;
 pub mod grounding;
 mod metrics;
 pub mod payments;

@@ -86,6 +86,8 @@ pub struct Pauses {
     pub backlog: Duration,
     /// The books, to be compared.
     pub rounds: Duration,
+    /// Messages and calls that are done with, to be forgotten.
+    pub forget: Duration,
 }
 
 impl Pauses {
@@ -100,6 +102,7 @@ impl Pauses {
             inbox: at_most(30, terms.reconcile_after_seconds),
             backlog: Duration::from_secs(15),
             rounds: Duration::from_secs(terms.reconcile_interval_seconds.into()),
+            forget: Duration::from_mins(10),
         }
     }
 }

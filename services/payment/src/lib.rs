@@ -145,9 +145,12 @@ impl Service for Payment {
 /// How much a job does at a time.
 const AT_A_TIME: u32 = 50;
 
-/// Adds the jobs that pay refunds, find out what nobody told, and measure what waits.
+/// How much is forgotten at a time.
+const FORGOTTEN_AT_A_TIME: u32 = 500;
+
+/// Adds the jobs that pay refunds, find out what nobody told, measure what waits, and forget what is done with.
 pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pauses) -> Running {
-    let [calls, refunds, questions, unbooked, inbox, waiting] = std::array::from_fn(|_| orders.clone());
+    let [calls, refunds, questions, unbooked, inbox, waiting, past] = std::array::from_fn(|_| orders.clone());
     let rounds = Rounds::new(orders, &backlog);
     running
         .job(move |shift| jobs::every(pauses.calls, "resume provider calls", shift, move || resume(calls.clone())))
@@ -159,6 +162,7 @@ pub fn with_jobs(running: Running, orders: &Orders, backlog: Backlog, pauses: Pa
             jobs::every(pauses.backlog, "look at the backlog", shift, move || look(waiting.clone(), backlog.clone()))
         })
         .job(move |shift| jobs::every(pauses.rounds, "reconcile", shift, move || go_on(rounds.clone())))
+        .job(move |shift| jobs::every(pauses.forget, "forget calls and messages", shift, move || forget(past.clone())))
 }
 
 async fn resume(orders: Orders) -> sqlx::Result<bool> {
@@ -183,6 +187,10 @@ async fn look(orders: Orders, backlog: Backlog) -> sqlx::Result<bool> {
 
 async fn go_on(rounds: Rounds) -> sqlx::Result<bool> {
     rounds.go_on().await
+}
+
+async fn forget(orders: Orders) -> sqlx::Result<bool> {
+    orders.forget_once(FORGOTTEN_AT_A_TIME).await
 }
 
 async fn tidy_inbox(orders: Orders) -> sqlx::Result<bool> {

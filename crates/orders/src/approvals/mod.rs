@@ -32,7 +32,7 @@ use crate::charges::{Facts, Outcome};
 use crate::payments::PaymentStatus;
 use store::Open;
 
-pub(crate) use store::{has_let_go, is_under_way, measure_open};
+pub(crate) use store::{forget_ended, has_let_go, is_under_way, measure_open};
 
 common::text_enum! {
     /// What the provider is asked to do with a payment that waits for our approval.

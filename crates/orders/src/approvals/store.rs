@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Call, CallKind, CallState, Seen};
 use crate::Backlog;
 use crate::bookings::{BookingStatus, Deadline};
+use crate::forgetting::KEPT_MONTHS;
 use crate::payments::PaymentStatus;
 
 /// How many seconds whoever takes a call may be at it: longer than a look-up, a call and another look-up take.
@@ -259,6 +260,21 @@ pub(super) async fn end(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Forgets calls that ended long ago. Answers whether there may be more. The index of states leads to them: none is tried
+/// after it has ended.
+pub(crate) async fn forget_ended(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<bool> {
+    let forgotten = sqlx::query!(
+        "delete from provider_calls
+         where state in ('DONE', 'REFUSED', 'ABANDONED')
+           and next_attempt_at <= now(6) - interval ? month and settled_at <= now(6) - interval ? month
+         limit ?",
+        KEPT_MONTHS,
+        KEPT_MONTHS,
+        limit,
+    );
+    Ok(forgotten.execute(connection).await?.rows_affected() == u64::from(limit))
 }
 
 /// Measures how many calls have no outcome, by kind, and since when the oldest of them waits for it.

@@ -28,6 +28,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
         inbox: often,
         backlog: often,
         rounds: often,
+        forget: often,
     };
     let running = with_jobs(Running::default(), &impatient, Backlog::new(&shop.world.metrics).unwrap(), pauses);
 
@@ -41,7 +42,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     let stop = CancellationToken::new();
     let shift = Shift { stop: stop.clone(), metrics: jobs::Metrics::new(&shop.world.metrics).unwrap() };
     let jobs: Vec<_> = running.jobs.into_iter().map(|start| tokio::spawn(start(shift.clone()))).collect();
-    assert_eq!(jobs.len(), 7);
+    assert_eq!(jobs.len(), 8);
     let settled = async {
         while (shop.status(&paid).await.as_str(), shop.status(&forgotten).await.as_str()) != ("CANCELLED", "FAILED") {
             sleep(Duration::from_millis(50)).await;
@@ -58,5 +59,8 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
         let worked = format!("cloudjet_job_runs_total{{job=\"{job}\",outcome=\"worked\"}}");
         assert!(shop.world.counted(&worked) >= 1.0, "{job}");
     }
-    assert!(shop.world.counted("cloudjet_job_duration_seconds_count{job=\"look at the backlog\"}") >= 1.0);
+    for job in ["look at the backlog", "forget calls and messages"] {
+        let rounds = shop.world.counted(&format!("cloudjet_job_duration_seconds_count{{job=\"{job}\"}}"));
+        assert!(rounds >= 1.0, "{job}");
+    }
 }

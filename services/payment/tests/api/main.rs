@@ -10,6 +10,7 @@ mod authenticity;
 mod bookings;
 mod confirm;
 mod crash;
+mod forgetting;
 mod garbage;
 mod health;
 mod history;

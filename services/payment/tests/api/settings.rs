@@ -35,6 +35,7 @@ fn have_the_contracts_defaults() {
         inbox: seconds(30),
         backlog: seconds(15),
         rounds: seconds(60),
+        forget: seconds(600),
     };
     assert_eq!(Pauses::of(&settings.orders.terms), pauses);
 }

@@ -14,7 +14,7 @@ use crate::charges::Facts;
 use crate::refunds::{self, Purpose, reason};
 use crate::{Orders, charges};
 pub use replay::Replayed;
-pub(crate) use store::measure_unapplied;
+pub(crate) use store::{forget_applied, measure_unapplied};
 
 /// An authentic message of the provider.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Delivery;
 use crate::Backlog;
 use crate::charges::{Facts, Outcome};
+use crate::forgetting::KEPT_MONTHS;
 
 /// A message that is kept.
 #[derive(Clone, Debug)]
@@ -112,6 +113,16 @@ pub(super) async fn orphaned(connection: &mut MySqlConnection, limit: u32) -> sq
          and not exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
         limit
     )
+}
+
+/// Forgets messages that were applied long ago. Answers whether there may be more.
+pub(crate) async fn forget_applied(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<bool> {
+    let forgotten = sqlx::query!(
+        "delete from provider_events where applied_at <= now(6) - interval ? month limit ?",
+        KEPT_MONTHS,
+        limit,
+    );
+    Ok(forgotten.execute(connection).await?.rows_affected() == u64::from(limit))
 }
 
 /// Measures since when the oldest message waits that is still to be applied.
