@@ -4,15 +4,15 @@
 //! booking call's guess, or by an explicit attach; once it is paid the link is final.
 
 mod apply;
+mod ask;
 mod attach;
 mod derive;
 mod inbox;
 mod init;
 mod ledger;
-mod look;
-mod reconcile;
 mod state;
 pub(crate) mod store;
+mod unbooked;
 mod view;
 mod waiting;
 

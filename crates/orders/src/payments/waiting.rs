@@ -2,7 +2,6 @@
 //! looks for the caller's own payment that waits for exactly this.
 
 use common::db;
-use common::error::Chain;
 use common::events::{self, Cause, Subject};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
@@ -13,9 +12,6 @@ use super::{LinkedBy, PaymentStatus, store};
 use crate::bookings::{self, NewBooking, Verdict};
 use crate::seats::{self, Seats};
 use crate::{Orders, approvals};
-
-/// How many unfinished orders a booking call asks the provider about: the newest.
-const ASKED_ABOUT: usize = 3;
 
 /// A payment that waits for its booking.
 #[derive(Clone, Debug)]
@@ -188,59 +184,4 @@ pub(super) async fn release_reservation(
     let pool = Seats(schedule_id);
     inventory::lock(connection, &pool).await?;
     inventory::release(connection, &pool, reservation).await.map(drop)
-}
-
-impl Orders {
-    /// Asks the provider about the caller's unfinished payments for this booking, unless one is known to be paid:
-    /// its webhook may be on its way still. What it can't tell is left to the webhook.
-    pub(crate) async fn ask_about_waiting_payments(&self, new: &NewBooking) -> sqlx::Result<()> {
-        let orders = store::unfinished_orders(&mut *self.db.acquire().await?, new, self.terms.memory).await?;
-        self.ask_about(&orders).await
-    }
-
-    /// Asks the provider about the unfinished payments of a booking.
-    pub(crate) async fn ask_about_payments_of(&self, booking_id: i64) -> sqlx::Result<()> {
-        let orders = store::unfinished_orders_of(&mut *self.db.acquire().await?, booking_id).await?;
-        self.ask_about(&orders).await
-    }
-
-    /// Asks the provider about a person's payment that belongs to no booking, unless it is known what became of the
-    /// money. Answers whether it was.
-    pub(super) async fn ask_about_unlinked(&self, user_id: i64, order_id: &str) -> sqlx::Result<bool> {
-        let asked = store::is_unlinked_and_unpaid(&mut *self.db.acquire().await?, user_id, order_id).await?;
-        if asked {
-            self.ask_about(&[order_id.to_owned()]).await?;
-        }
-        Ok(asked)
-    }
-
-    /// Asks the provider about the first few of these orders, all at once.
-    pub(super) async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
-        let Some(provider) = &self.provider else { return Ok(()) };
-        let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
-        for answer in futures_util::future::join_all(asked).await {
-            self.apply_answer(answer).await?;
-        }
-        Ok(())
-    }
-
-    /// Applies what the provider answered about an order. Answers whether it could tell.
-    pub(super) async fn apply_answer(
-        &self,
-        answer: Result<Vec<bootpay::Receipt>, bootpay::Error>,
-    ) -> sqlx::Result<bool> {
-        match answer {
-            Ok(receipts) => {
-                for receipt in &receipts {
-                    self.apply(&Cause::provider(None), &receipt.into()).await?;
-                    self.let_go(receipt).await?;
-                }
-                Ok(true)
-            }
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "the provider couldn't tell about an order");
-                Ok(false)
-            }
-        }
-    }
 }
