@@ -137,16 +137,13 @@ impl Orders {
     async fn let_go_once(&self, receipt: &Receipt) -> sqlx::Result<()> {
         let mut tx = self.db.begin().await?;
         let Some(found) = payments::store::find_by_order(&mut tx, &receipt.order_id).await? else { return Ok(()) };
-        let Some(booking_id) = found.booking_id else { return Ok(()) };
-        let booking = bookings::store::lock(&mut tx, booking_id).await?.filter(|b| !b.is_payable());
-        let payment = payments::store::lock(&mut tx, found.payment_id).await?;
-        let (Some(_), Some(payment)) = (booking, payment.filter(|p| p.booking_id == Some(booking_id))) else {
-            return Ok(());
-        };
-        if is_under_way(&mut tx, payment.payment_id).await? {
+        let linked = payments::lock_linked(&mut tx, found.payment_id, found.booking_id).await?;
+        let Some((payment, Some(booking))) = linked else { return Ok(()) };
+        if booking.is_payable() || is_under_way(&mut tx, payment.payment_id).await? {
             return Ok(());
         }
-        void(&mut tx, &Cause::system(), booking_id, payment.payment_id, receipt.receipt_id.as_str()).await?;
+        let receipt_id = receipt.receipt_id.as_str();
+        void(&mut tx, &Cause::system(), booking.booking_id, payment.payment_id, receipt_id).await?;
         db::commit(tx).await
     }
 }

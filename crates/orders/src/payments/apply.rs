@@ -9,7 +9,7 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 use sqlx::MySqlConnection;
 
-use super::{PaymentStatus, refund, state, store, waiting};
+use super::{PaymentStatus, lock_linked, refund, state, store, waiting};
 use crate::bookings::{self, BookingStatus, Verdict};
 use crate::charges::{self, Charge, Facts, Outcome};
 use crate::refunds::{self, Purpose, reason};
@@ -60,17 +60,9 @@ impl Orders {
             db::commit(tx).await?;
             return Ok(Tried::Applied(Applied::UnknownOrder, None));
         };
-        let booking = match found.booking_id {
-            Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
-            None => None,
-        };
-        let Some(payment) = store::lock(&mut tx, found.payment_id).await? else {
-            return Ok(Tried::Applied(Applied::UnknownOrder, None));
-        };
-        if payment.booking_id != found.booking_id {
+        let Some((payment, booking)) = lock_linked(&mut tx, found.payment_id, found.booking_id).await? else {
             return Ok(Tried::Moved);
-        }
-
+        };
         charges::store::note(&mut tx, Some(payment.payment_id), facts).await?;
         let state = self.follow_charges(&mut tx, cause, &payment, booking.as_ref(), &facts.receipt_id).await?;
         approvals::settle(&mut tx, cause, facts, booking.as_ref()).await?;

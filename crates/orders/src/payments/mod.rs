@@ -10,6 +10,7 @@ mod derive;
 mod inbox;
 mod init;
 mod ledger;
+mod linked;
 mod state;
 pub(crate) mod store;
 mod unbooked;
@@ -23,6 +24,7 @@ pub use inbox::{Delivery, Replayed};
 pub(crate) use inbox::{forget_applied, measure_unapplied};
 pub use init::{InitError, NewPayment, Requested, Target};
 pub use ledger::{ProviderEvent, ProviderEventFilter, RefundEntry, RefundFilter};
+pub(crate) use linked::lock_linked;
 pub use view::{ChargedReceipt, Filter, Moment, Payment, PaymentDetail, PaymentRef, Refund};
 pub(crate) use waiting::{Waiting, WaitingPayment, link_waiting, lock_waiting, take_up_paid};
 

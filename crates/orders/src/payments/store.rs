@@ -278,25 +278,40 @@ pub(super) async fn close(connection: &mut MySqlConnection, payment_id: i64) -> 
         .map(drop)
 }
 
-/// The payment of an order id, and the booking it is linked to.
-pub(crate) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
-    sqlx::query_as!(
-        Found,
-        r#"select payment_id, user_id as owner, booking_id, status as "status: PaymentStatus" from payments
-           where order_id = ?"#,
-        order_id,
-    )
-    .fetch_optional(connection)
-    .await
-}
-
 /// A payment as found before anything is locked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) payment_id: i64,
     pub(super) owner: i64,
     pub(crate) booking_id: Option<i64>,
     pub(super) status: PaymentStatus,
+    pub(crate) receipt_id: Option<String>,
+}
+
+/// Selects one payment that is not locked.
+macro_rules! select_found {
+    ($connection:expr, $where:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Found,
+            r#"select payment_id, user_id as owner, booking_id, status as "status: PaymentStatus",
+                      bootpay_receipt_id as receipt_id
+               from payments where "#
+                + $where,
+            $argument,
+        )
+        .fetch_optional($connection)
+        .await
+    };
+}
+
+/// The payment of an id.
+pub(crate) async fn find(connection: &mut MySqlConnection, payment_id: i64) -> sqlx::Result<Option<Found>> {
+    select_found!(connection, "payment_id = ?", payment_id)
+}
+
+/// The payment of an order id.
+pub(crate) async fn find_by_order(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Option<Found>> {
+    select_found!(connection, "order_id = ?", order_id)
 }
 
 /// What was reserved for a payment: for whom, where, and how many seats. `None` if it was begun for no schedule.

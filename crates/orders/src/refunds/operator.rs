@@ -6,7 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Refund, RefundState, store};
-use crate::{Orders, bookings, payments};
+use crate::Orders;
+use crate::payments::lock_linked;
 
 /// Why an operator can't do that. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +32,10 @@ impl Orders {
 
     /// Ends a refund that waits for an operator, who has paid it by other means; `note` says by which.
     pub async fn settle_by_hand(&self, cause: &Cause, refund_id: Uuid, note: &str) -> Result<Refund, OperatorError> {
-        let source = store::source_of_refund(&mut *self.db.acquire().await?, refund_id).await?;
+        let source = store::source(&mut *self.db.acquire().await?, refund_id).await?;
+        let receipt_id = source.ok_or(OperatorError::UnknownRefund)?.receipt;
         // Paid in the provider's console is paid by the provider, whatever the operator calls it.
-        if let Some(receipt_id) = source.ok_or(OperatorError::UnknownRefund)?.receipt {
-            self.look_at_receipt(&receipt_id).await?;
-        }
+        self.look_at_receipt(&receipt_id).await?;
         loop {
             if let Some((refund, schedule)) = self.transact(|| self.settle_by_hand_once(cause, refund_id, note)).await?
             {
@@ -69,21 +69,16 @@ impl Orders {
         note: &str,
     ) -> Result<Option<(Refund, Option<i64>)>, OperatorError> {
         let mut tx = self.db.begin().await?;
-        let source = store::source_of_refund(&mut tx, refund_id).await?.ok_or(OperatorError::UnknownRefund)?;
-        let booking = match source.booking {
-            Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
-            None => None,
+        let source = store::source(&mut tx, refund_id).await?.ok_or(OperatorError::UnknownRefund)?;
+        let (payment, booking) = match source.payment {
+            Some(payment_id) => match lock_linked(&mut tx, payment_id, source.booking).await? {
+                Some((payment, booking)) => (Some(payment), booking),
+                None => return Ok(None),
+            },
+            None => (None, None),
         };
-        let payment = match source.payment {
-            Some(payment_id) => payments::store::lock(&mut tx, payment_id).await?,
-            None => None,
-        };
-        if payment.as_ref().is_some_and(|payment| payment.booking_id != source.booking) {
-            return Ok(None);
-        }
-        let receipt_id = source.receipt.ok_or(OperatorError::UnknownRefund)?;
         let refund = store::find(&mut tx, refund_id).await?.ok_or(OperatorError::UnknownRefund)?;
-        let outside = refund.amount.less(store::unaccounted(&mut tx, &receipt_id).await?);
+        let outside = refund.amount.less(store::unaccounted(&mut tx, &source.receipt).await?);
         if !store::settle(&mut tx, refund_id, outside, cause.user_id, note).await? {
             return Err(OperatorError::NotWaiting);
         }
@@ -94,7 +89,7 @@ impl Orders {
         });
         events::record(&mut tx, cause, Subject::Refund, refund_id, "settled", &old, &new).await?;
         if let Some(payment) = &payment {
-            self.follow_charges(&mut tx, cause, payment, booking.as_ref(), &receipt_id).await?;
+            self.follow_charges(&mut tx, cause, payment, booking.as_ref(), &source.receipt).await?;
         }
         let refund = store::find(&mut tx, refund_id).await?.ok_or(OperatorError::UnknownRefund)?;
         db::commit(tx).await?;

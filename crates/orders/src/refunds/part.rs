@@ -5,7 +5,8 @@ use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 
 use super::{Part, Purpose, Refund, queue_part, reason, store};
-use crate::bookings::{self, BookingStatus};
+use crate::bookings::BookingStatus;
+use crate::payments::lock_linked;
 use crate::{Orders, charges, payments};
 
 /// What an administrator gives back.
@@ -61,8 +62,8 @@ impl Orders {
         new: &NewRefund,
         once: &Once<'_, Queued>,
     ) -> Result<Told<Queued>, RefundError> {
-        let source = store::source_of_payment(&mut *self.db.acquire().await?, new.payment_id).await?;
-        if let Some(receipt_id) = source.ok_or(RefundError::UnknownPayment)?.receipt {
+        let payment = payments::store::find(&mut *self.db.acquire().await?, new.payment_id).await?;
+        if let Some(receipt_id) = payment.ok_or(RefundError::UnknownPayment)?.receipt_id {
             self.look_at_receipt(&receipt_id).await?;
         }
         loop {
@@ -83,15 +84,10 @@ impl Orders {
         cause: &Cause,
         new: &NewRefund,
     ) -> Result<Option<Told<Queued>>, RefundError> {
-        let source = store::source_of_payment(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
-        let booking = match source.booking {
-            Some(booking_id) => bookings::store::lock(&mut tx, booking_id).await?,
-            None => None,
-        };
-        let payment = payments::store::lock(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
-        if payment.booking_id != source.booking {
+        let found = payments::store::find(&mut tx, new.payment_id).await?.ok_or(RefundError::UnknownPayment)?;
+        let Some((payment, booking)) = lock_linked(&mut tx, found.payment_id, found.booking_id).await? else {
             return Ok(None);
-        }
+        };
         let receipt_id = payment.receipt_id.as_deref().filter(|_| payment.status.has_money());
         let receipt_id = receipt_id.ok_or(RefundError::NothingPaid)?;
         let standing = charges::store::lock(&mut tx, receipt_id).await?.ok_or(RefundError::NothingPaid)?;

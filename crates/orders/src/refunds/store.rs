@@ -196,40 +196,26 @@ pub(super) async fn unaccounted(connection: &mut MySqlConnection, receipt_id: &s
     unaccounted.fetch_one(connection).await.map(Money::won)
 }
 
-/// Where the money of a refund or a payment came from: ids.
+/// Where a refund's money came from: ids.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
+    pub(super) receipt: String,
+    /// The payment that the receipt is of, and the booking it is linked to now.
     pub(super) payment: Option<i64>,
     pub(super) booking: Option<i64>,
-    pub(super) receipt: Option<String>,
 }
 
-/// Where a payment's money came from, and the booking it is linked to now.
-pub(super) async fn source_of_payment(
-    connection: &mut MySqlConnection,
-    payment_id: i64,
-) -> sqlx::Result<Option<Source>> {
-    let row = sqlx::query!("select booking_id, bootpay_receipt_id from payments where payment_id = ?", payment_id)
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.map(|row| Source { payment: Some(payment_id), booking: row.booking_id, receipt: row.bootpay_receipt_id }))
-}
-
-/// Where a refund's money came from, and the booking its payment is linked to now.
-pub(super) async fn source_of_refund(
-    connection: &mut MySqlConnection,
-    refund_id: Uuid,
-) -> sqlx::Result<Option<Source>> {
-    let row = sqlx::query!(
-        r#"select c.receipt_id, c.payment_id, p.booking_id from refunds r
-           join charges c on c.receipt_id = r.receipt_id
-           left join payments p on p.payment_id = c.payment_id
-           where r.refund_id = ?"#,
+pub(super) async fn source(connection: &mut MySqlConnection, refund_id: Uuid) -> sqlx::Result<Option<Source>> {
+    sqlx::query_as!(
+        Source,
+        "select c.receipt_id as receipt, c.payment_id as payment, p.booking_id as booking from refunds r
+         join charges c on c.receipt_id = r.receipt_id
+         left join payments p on p.payment_id = c.payment_id
+         where r.refund_id = ?",
         refund_id,
     )
     .fetch_optional(connection)
-    .await?;
-    Ok(row.map(|row| Source { payment: row.payment_id, booking: row.booking_id, receipt: Some(row.receipt_id) }))
+    .await
 }
 
 /// A refund as it stands.
