@@ -128,7 +128,8 @@ pub(crate) async fn cancel(
     booking: &Locked,
     reason: CancelReason,
 ) -> sqlx::Result<Money> {
-    let refund = payments::refund_booking(connection, cause, booking.booking_id, reason.as_str()).await?;
+    let linked = payments::store::lock_of_booking(connection, booking.booking_id).await?;
+    let refund = payments::refund_linked(connection, cause, &linked, reason.as_str(), None).await?;
     release(connection, booking).await?;
     write_down(connection, cause, booking, reason).await?;
     Ok(refund)
