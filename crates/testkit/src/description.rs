@@ -64,7 +64,8 @@ pub fn assert_committed_and_complete(api: &OpenApi, committed: &str) {
         for (method, operation) in item.as_object().expect("operations") {
             let name = operation["operationId"].as_str().expect("an operation's name");
             assert!(names.insert(name.to_owned()), "{method} {path}: {name} again");
-            for (status, answer) in operation["responses"].as_object().expect("answers") {
+            let answers = operation["responses"].as_object().expect("answers");
+            for (status, answer) in answers.iter().filter(|(status, _)| *status != "304") {
                 let shape = if status.starts_with('2') { "application/json" } else { "application/problem+json" };
                 assert!(answer["content"][shape]["schema"] != Value::Null, "{method} {path} {status}");
                 if status.starts_with('2') {

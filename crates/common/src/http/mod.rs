@@ -8,6 +8,7 @@ mod limits;
 mod linger;
 mod measure;
 pub mod openapi;
+pub mod revalidate;
 mod server;
 pub mod wire;
 
@@ -15,4 +16,5 @@ pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};
 pub use extract::{Json, Path, Query, body_broken, body_refused, wrong_media_type};
 pub use limits::{Limits, Work};
 pub use measure::measure;
+pub use revalidate::Known;
 pub use server::Server;

@@ -11,14 +11,15 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use common::error::ApiError;
-use sha2::{Digest, Sha256};
+use common::http::Known;
+use common::http::revalidate::tag_of;
 use utoipa_swagger_ui::Config;
 
 /// The description of everything behind the gateway, as `cargo xtask generate` merges it.
@@ -75,9 +76,7 @@ impl File {
     }
 
     fn new(content_type: HeaderValue, compressed: bool, body: Bytes) -> Self {
-        let hash = Sha256::digest(&body).iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
-        let tag = HeaderValue::try_from(format!("\"{hash:016x}\"")).unwrap_or(HeaderValue::from_static("\"\""));
-        Self { content_type, compressed, body, tag }
+        Self { content_type, compressed, tag: tag_of(&body), body }
     }
 
     /// The file of the page that is called `name`.
@@ -99,8 +98,7 @@ impl File {
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
-        let mut response = if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.tag) {
+        let mut response = if Known::of(headers).has(&self.tag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             Response::new(Body::from(self.body.clone()))
