@@ -1,32 +1,111 @@
-//! Which seats there are: one definition of a cabin per type of aircraft.
+//! Which seats there are: a cabin per type of aircraft.
+//!
+//! Which cabin a type has is data (the table `cabins`, as `migrations/README.md` says); a type without a row there has the
+//! usual one, which is what the browser client draws for every aircraft. The one trap: a cabin may change under seats
+//! that are sold. So it is asked which seats can be chosen, and never which are somebody's.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The seats of an aircraft that can be chosen: rows from 1, the same letters in each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cabin {
-    /// How many rows there are.
-    pub rows: u8,
-    /// The letters of a row, from left to right.
-    pub letters: &'static str,
+common::text_enum! {
+    /// Where in its row a seat is.
+    pub enum Position {
+        /// At a wall of the cabin.
+        Window = "window",
+        /// Between two others.
+        Middle = "middle",
+        /// Beside an aisle, and at no wall.
+        Aisle = "aisle",
+    }
 }
 
-/// The browser client draws this map for every aircraft, and sells nothing beyond it.
-const SINGLE_AISLE: Cabin = Cabin { rows: 25, letters: "ABCDEF" };
+/// The seats of an aircraft: rows from 1, the same letters in each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cabin {
+    rows: u8,
+    /// From left to right, with a space for each aisle.
+    letters: String,
+    exits: BTreeSet<u8>,
+    blocked: BTreeSet<SeatNumber>,
+}
+
+impl Default for Cabin {
+    fn default() -> Self {
+        Self { rows: 25, letters: "ABC DEF".to_owned(), exits: BTreeSet::new(), blocked: BTreeSet::new() }
+    }
+}
+
+/// A seat in its cabin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which.
+    pub seat: SeatNumber,
+    /// Where in its row it is.
+    pub position: Position,
+    /// Whether nobody may choose it.
+    pub is_blocked: bool,
+}
 
 impl Cabin {
-    /// The cabin of `aircraft`. All types we fly are sold by the same map today; a type with another one is
-    /// another line here.
-    pub fn of(_aircraft: &str) -> Self {
-        SINGLE_AISLE
+    /// An aircraft's row of the table `cabins`, whose constraints say how its texts are written; nulls: it has none.
+    pub fn read(
+        row_count: Option<i16>,
+        letters: Option<String>,
+        exits: Option<String>,
+        blocked: Option<String>,
+    ) -> Self {
+        let (Some(rows), Some(letters)) = (row_count, letters) else { return Self::default() };
+        let (exits, blocked) = (exits.unwrap_or_default(), blocked.unwrap_or_default());
+        Self {
+            rows: rows.try_into().unwrap_or_default(),
+            letters: letters.to_ascii_uppercase(),
+            exits: exits.split(' ').filter_map(|row| row.parse().ok()).collect(),
+            blocked: blocked.split(' ').filter_map(|seat| seat.parse().ok()).collect(),
+        }
     }
 
-    /// Whether the cabin has this seat.
-    pub fn has(&self, seat: SeatNumber) -> bool {
-        (1..=self.rows).contains(&seat.row) && self.letters.contains(seat.letter)
+    /// Whether the cabin has this seat, for anybody to choose.
+    pub fn offers(&self, seat: SeatNumber) -> bool {
+        (1..=self.rows).contains(&seat.row) && self.letters.contains(seat.letter) && !self.blocked.contains(&seat)
+    }
+
+    /// The seats that nobody may choose.
+    pub fn blocked(&self) -> &BTreeSet<SeatNumber> {
+        &self.blocked
+    }
+
+    /// The numbers of its rows, from the front.
+    pub fn rows(&self) -> RangeInclusive<u8> {
+        1..=self.rows
+    }
+
+    /// Whether there is an exit at this row.
+    pub fn is_exit(&self, row: u8) -> bool {
+        self.exits.contains(&row)
+    }
+
+    /// The letters of a row from left to right; `None` is an aisle.
+    pub fn columns(&self) -> impl Iterator<Item = Option<char>> {
+        self.letters.chars().map(|letter| Some(letter).filter(|letter| *letter != ' '))
+    }
+
+    /// The seats of a row from left to right.
+    pub fn places(&self, row: u8) -> Vec<Place> {
+        let columns: Vec<Option<char>> = self.columns().collect();
+        let place = |(n, letter): (usize, &Option<char>)| {
+            let seat = SeatNumber { row, letter: (*letter)? };
+            let position = match (n.checked_sub(1).map(|left| columns[left]), columns.get(n + 1)) {
+                (None, _) | (_, None) => Position::Window,
+                (Some(None), _) | (_, Some(None)) => Position::Aisle,
+                _ => Position::Middle,
+            };
+            Some(Place { seat, position, is_blocked: self.blocked.contains(&seat) })
+        };
+        columns.iter().enumerate().filter_map(place).collect()
     }
 }
 
@@ -36,6 +115,13 @@ impl Cabin {
 pub struct SeatNumber {
     row: u8,
     letter: char,
+}
+
+impl SeatNumber {
+    /// Which seat of its row it is.
+    pub fn letter(self) -> char {
+        self.letter
+    }
 }
 
 /// A text that is no seat.
@@ -87,11 +173,42 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn cabin(rows: i16, letters: &str, exits: &str, blocked: &str) -> Cabin {
+        let [letters, exits, blocked] = [letters, exits, blocked].map(|text| Some(text.to_owned()));
+        Cabin::read(Some(rows), letters, exits, blocked)
+    }
+
     #[test]
-    fn the_cabin_runs_from_1a_to_25f() {
-        let cabin = Cabin::of("Boeing 737-800");
-        assert!(cabin.has(seat("1A")) && cabin.has(seat("25F")));
-        assert!(!cabin.has(seat("26A")) && !cabin.has(seat("1G")) && !cabin.has(seat("99Z")));
+    fn the_usual_cabin_runs_from_1a_to_25f_and_nothing_of_it_is_blocked() {
+        let cabin = Cabin::default();
+        let places: Vec<Place> = cabin.rows().flat_map(|row| cabin.places(row)).collect();
+        assert_eq!(places.len(), 150);
+        assert!(places.iter().all(|place| cabin.offers(place.seat) && !place.is_blocked));
+        assert_eq!((places[0].seat, places[149].seat), (seat("1A"), seat("25F")));
+        assert!(["26A", "1G", "99Z"].iter().all(|beyond| !cabin.offers(seat(beyond))));
+        assert!(cabin.rows().all(|row| !cabin.is_exit(row)));
+    }
+
+    #[test]
+    fn windows_are_at_the_walls_and_aisles_where_a_space_is() {
+        let drawn = |letters: &str| -> String {
+            cabin(1, letters, "", "").places(1).iter().map(|place| &place.position.as_str()[..1]).collect()
+        };
+        assert_eq!(drawn("ABC DEF"), "wmaamw");
+        assert_eq!(drawn("ABC DEF GHJ"), "wmaamaamw");
+        assert_eq!(drawn("AC DF"), "waaw");
+        assert_eq!(drawn("A C DF"), "waaw");
+        assert_eq!(drawn("A"), "w");
+    }
+
+    #[test]
+    fn what_is_blocked_is_there_and_not_on_offer() {
+        let cabin = cabin(12, "ab cd", "1 12", "1A 12D");
+        assert!(!cabin.offers(seat("1A")) && !cabin.offers(seat("12D")) && cabin.offers(seat("1D")));
+        let blocked: Vec<_> = cabin.rows().flat_map(|row| cabin.places(row)).filter(|place| place.is_blocked).collect();
+        assert_eq!(blocked.iter().map(|place| place.seat).collect::<Vec<_>>(), [seat("1A"), seat("12D")]);
+        assert_eq!(cabin.rows().filter(|row| cabin.is_exit(*row)).collect::<Vec<_>>(), [1, 12]);
+        assert_eq!(cabin.columns().collect::<Vec<_>>(), [Some('A'), Some('B'), None, Some('C'), Some('D')]);
     }
 
     #[test]

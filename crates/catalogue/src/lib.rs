@@ -17,7 +17,7 @@ use common::idempotency::Told;
 use sqlx::MySqlPool;
 
 pub use airport::AirportCode;
-pub use cabin::{Cabin, SeatNumber};
+pub use cabin::{Cabin, Place, Position, SeatNumber};
 pub use departure::departure;
 use duration::duration;
 pub use flight_number::{FlightNumber, NoFlightNumber};

@@ -52,6 +52,8 @@ pub struct Schedule {
     pub duration: String,
     /// What flies.
     pub aircraft: String,
+    /// The seats there are to choose from.
+    pub cabin: Cabin,
     /// The price before any discount.
     pub current_price: Money,
     /// The active discount in percent, if there is one.
@@ -80,11 +82,6 @@ impl Schedule {
     /// Whether it can be sold at `now`.
     pub fn is_on_sale(&self, now: DateTime<Utc>) -> bool {
         self.is_active && self.status == ScheduleStatus::Active && now < self.departs_at()
-    }
-
-    /// The seats there are to choose from.
-    pub fn cabin(&self) -> Cabin {
-        Cabin::of(&self.aircraft)
     }
 }
 

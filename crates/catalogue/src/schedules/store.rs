@@ -6,6 +6,7 @@ use common::page::Page;
 use sqlx::{MySqlConnection, MySqlPool};
 
 use super::{ListedSchedule, Schedule, ScheduleStatus};
+use crate::cabin::Cabin;
 use crate::discounts::DiscountStatus;
 use crate::flights::AIRLINE;
 
@@ -15,11 +16,13 @@ pub async fn find(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::R
         r#"select s.schedule_id, s.flight_id, s.flight_date, s.current_price, s.status as "status: ScheduleStatus",
                   (s.cancelled_at is not null) as "is_grounded: bool", s.flight_revision,
                   f.airline, f.departure_airport, f.arrival_airport, f.departure_time, f.arrival_time, f.duration,
-                  f.aircraft, f.is_active as "is_active: bool", a.time_zone, d.discount_percentage
+                  f.aircraft, f.is_active as "is_active: bool", a.time_zone, d.discount_percentage,
+                  c.row_count, c.letters, c.exits, c.blocked
            from flight_schedules s
            join flights f on f.flight_id = s.flight_id
            join airports a on a.airport_code = f.departure_airport
            left join flight_discounts d on d.active_schedule_id = s.schedule_id
+           left join cabins c on c.aircraft = f.aircraft
            where s.schedule_id = ?"#,
         schedule_id,
     )
@@ -37,6 +40,7 @@ pub async fn find(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::R
         arrival_time: row.arrival_time,
         duration: row.duration,
         aircraft: row.aircraft,
+        cabin: Cabin::read(row.row_count, row.letters, row.exits, row.blocked),
         current_price: Money::won(row.current_price.into()),
         discount_percentage: row.discount_percentage.and_then(|p| u8::try_from(p).ok()),
         status: row.status.unwrap_or_default(),

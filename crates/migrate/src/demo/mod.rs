@@ -75,6 +75,7 @@ pub(crate) async fn load(db: &MySqlPool, clock: &Clock, report: Reporter<'_>) ->
 
 async fn load_flights(connection: &mut sqlx::MySqlConnection, today: NaiveDate) -> sqlx::Result<Loaded> {
     let airports = store::add_airports(connection, &network::AIRPORTS).await?;
+    store::add_cabins(connection, &network::CABINS).await?;
     let flights = store::add_flights(connection, &network::flights(today)).await?;
 
     let days: Vec<NaiveDate> = today.iter_days().take(DAYS).collect();

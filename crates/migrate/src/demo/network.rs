@@ -39,6 +39,20 @@ pub(super) const AIRPORTS: [Airport; 8] = [
     airport("CDG", "샤를드골국제공항", "파리", "프랑스", Paris),
 ];
 
+/// What the demo airline flies: each with the usual 25 rows of ABC DEF, and its exits.
+pub(super) const CABINS: [Cabin; 3] = [
+    Cabin { aircraft: "Boeing 737-800", exits: "12 13" },
+    Cabin { aircraft: "Airbus A320", exits: "10 11" },
+    Cabin { aircraft: "Boeing 787-9", exits: "1 14 25" },
+];
+
+/// An aircraft's cabin.
+pub(super) struct Cabin {
+    pub(super) aircraft: &'static str,
+    /// The rows that are at an exit.
+    pub(super) exits: &'static str,
+}
+
 /// A flight there and the flight back, by the airport abroad.
 struct Route {
     abroad: &'static str,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use sqlx::{MySqlConnection, QueryBuilder};
 
-use super::network::{Airport, Flight};
+use super::network::{Airport, Cabin, Flight};
 use super::{ActiveFlight, NewSchedule};
 
 pub(super) async fn add_airports(connection: &mut MySqlConnection, airports: &[Airport]) -> sqlx::Result<u64> {
@@ -34,6 +34,18 @@ pub(super) async fn add_airports(connection: &mut MySqlConnection, airports: &[A
         .execute(connection)
         .await?;
     Ok(missing.len() as u64)
+}
+
+pub(super) async fn add_cabins(connection: &mut MySqlConnection, cabins: &[Cabin]) -> sqlx::Result<()> {
+    QueryBuilder::new("insert into cabins (aircraft, row_count, letters, exits) ")
+        .push_values(cabins, |mut row, cabin| {
+            row.push_bind(cabin.aircraft).push_bind(25).push_bind("ABC DEF").push_bind(cabin.exits);
+        })
+        .push(" on duplicate key update cabins.aircraft = cabins.aircraft")
+        .build()
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 pub(super) async fn add_flights(connection: &mut MySqlConnection, flights: &[Flight]) -> sqlx::Result<u64> {

@@ -34,8 +34,8 @@ pub enum BookError {
     /// Fewer seats are free than passengers want to fly.
     #[error("not enough seats are free")]
     SoldOut,
-    /// The aircraft has no such seat.
-    #[error("the cabin has no seat {0}")]
+    /// The aircraft has no such seat, or nobody may choose it.
+    #[error("the cabin offers no seat {0}")]
     NoSuchSeat(String),
     /// Somebody else has this seat.
     #[error("seat {0} is taken")]
@@ -97,8 +97,8 @@ impl Orders {
         if !schedule.is_on_sale(self.clock.now()) {
             return Err(BookError::NotOnSale);
         }
-        let cabin = schedule.cabin();
-        if let Some(seat) = new.passengers.iter().filter_map(|p| p.seat).find(|seat| !cabin.has(*seat)) {
+        let cabin = &schedule.cabin;
+        if let Some(seat) = new.passengers.iter().filter_map(|p| p.seat).find(|seat| !cabin.offers(*seat)) {
             return Err(BookError::NoSuchSeat(seat.to_string()));
         }
         let payment = match waiting {
