@@ -3,13 +3,15 @@
 //! It knows no flights. It keeps *claims* on a *pool*: a quantity, optionally of a named *unit* (a seat), held
 //! until a time or sold. Claims taken together are a *hold*; its id is never used again, so a late or repeated
 //! action on it can't touch anybody else's. How many are free is the vertical's own column: it gives the engine
-//! two guarded updates, take and give back, through [`Pool`].
+//! two guarded updates, take and give back, through [`Pool`]. Which units there are, and who sits on which, is the
+//! vertical's to know: here a hold has so much of a pool, some of it by name, and may [choose](choose) other names.
 //!
 //! The one trap is order: the pool's row is locked first, always, and claims after it. [`lock`] also gives back
 //! what has lapsed, so an abandoned hold never blocks a buyer; a sweeper only tidies. Time is the database's.
 
 mod store;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +23,7 @@ pub trait Pool: Sync {
     /// What the vertical wants to know of the row once it is locked.
     type Row: Send;
 
-    /// The pool's number.
+    /// The pool's number: nobody else's whose claims are in the same database, of whatever kind.
     fn id(&self) -> i64;
 
     /// Locks the row until the transaction ends. `None`: there is no such pool.
@@ -74,6 +76,15 @@ impl fmt::Display for HoldId {
     }
 }
 
+/// A unit that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenUnit {
+    /// Its name.
+    pub unit: String,
+    /// Whether it is sold; else it is held, and may come back.
+    pub is_sold: bool,
+}
+
 /// When a hold lapses by itself.
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -112,6 +123,23 @@ pub enum HoldError {
     /// The owner holds too much already.
     #[error("the owner holds as much as allowed")]
     CapReached,
+    /// The database failed.
+    #[error("could not keep the claims")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why a hold can't have the units it wants. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ChooseError {
+    /// It is released, or has lapsed.
+    #[error("there is no such hold")]
+    Gone,
+    /// It isn't of so much.
+    #[error("the hold is too small")]
+    TooMany,
+    /// These are others' already: all that are, in their order.
+    #[error("units {} are taken", .0.join(", "))]
+    UnitsTaken(Vec<String>),
     /// The database failed.
     #[error("could not keep the claims")]
     Database(#[from] sqlx::Error),
@@ -179,6 +207,39 @@ async fn make_way<P: Pool>(
     Ok(true)
 }
 
+/// Lets a hold, held or sold, have these `units` and no others, in a pool that this transaction has [locked](lock); the
+/// rest of its quantity has no names then. How much it is of, whether it is sold and when it lapses stay as they are.
+///
+/// New units are claimed before old ones are freed. What the hold has already it keeps, so the same choice twice is one.
+pub async fn choose<P: Pool>(
+    connection: &mut MySqlConnection,
+    pool: &P,
+    id: HoldId,
+    units: &BTreeSet<String>,
+) -> Result<(), ChooseError> {
+    let claims = store::units_of_hold(connection, pool.id(), id).await?;
+    let had: BTreeSet<&String> = claims.iter().filter_map(|claim| claim.unit.as_ref()).collect();
+    let quantity: i64 = claims.iter().map(|claim| claim.quantity).sum();
+    let unnamed = quantity - i64::try_from(units.len()).unwrap_or(i64::MAX);
+    let Some(like) = claims.first() else { return Err(ChooseError::Gone) };
+    if unnamed < 0 {
+        return Err(ChooseError::TooMany);
+    }
+    // What is unnamed is one claim: of another size, it is another claim.
+    let resized = had.len() != units.len();
+    let gone = |claim: &&store::UnitClaim| claim.unit.as_ref().map_or(resized, |unit| !units.contains(unit));
+    let gone: Vec<i64> = claims.iter().filter(gone).map(|claim| claim.claim_id).collect();
+    let new: Vec<&String> = units.iter().filter(|unit| !had.contains(unit)).collect();
+    let unnamed = Some(unnamed).filter(|unnamed| resized && *unnamed > 0);
+    if !new.is_empty() || unnamed.is_some() {
+        store::insert_like(connection, pool.id(), id, like, &new, unnamed).await?;
+    }
+    if !gone.is_empty() {
+        store::delete(connection, gone).await?;
+    }
+    Ok(())
+}
+
 /// Sells a hold, whoever's turn it is to call: its claims no longer lapse. Answers how much was sold: 0 if the hold
 /// has lapsed, also if nobody has given it back yet, or is sold already.
 pub async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<i64> {
@@ -223,8 +284,8 @@ pub async fn is_live(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Resu
     store::is_live(connection, id).await
 }
 
-/// The units of a pool that are held or sold.
-pub async fn taken_units(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<String>> {
+/// The units of a pool that are held or sold, in no order.
+pub async fn taken_units(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<TakenUnit>> {
     store::taken_units(connection, pool_id).await
 }
 
@@ -233,7 +294,8 @@ pub async fn holder_of(connection: &mut MySqlConnection, pool_id: i64, unit: &st
     store::holder_of(connection, pool_id, unit).await
 }
 
-/// The pools in which something has lapsed, at most `limit` of them: to be [locked](lock), which tidies them.
+/// The pools in which something has lapsed, at most `limit` of them, of whatever kind: to be [locked](lock), which tidies
+/// them.
 pub async fn pools_to_sweep(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {
     store::pools_with_lapsed(connection, limit).await
 }
@@ -246,7 +308,7 @@ async fn drop_claims<P: Pool>(
 ) -> sqlx::Result<i64> {
     let quantity = claims.iter().map(|c| c.quantity).sum();
     if quantity > 0 {
-        store::delete(connection, claims).await?;
+        store::delete(connection, claims.iter().map(|claim| claim.claim_id)).await?;
         pool.give_back(connection, quantity).await?;
     }
     Ok(quantity)

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
-use crate::{End, HoldError, HoldId, Want};
+use crate::{ChooseError, End, HoldError, HoldId, TakenUnit, Want};
 
 /// The key that lets a unit be claimed once.
 const ONE_CLAIM_PER_UNIT: &str = "uq_claims_pool_id_unit";
@@ -15,6 +15,18 @@ const ONE_CLAIM_PER_UNIT: &str = "uq_claims_pool_id_unit";
 pub(crate) struct Claim {
     pub(crate) claim_id: i64,
     pub(crate) quantity: i64,
+}
+
+/// A claim that this transaction has locked, with all that another one for the same would say.
+#[derive(Debug)]
+pub(crate) struct UnitClaim {
+    pub(crate) claim_id: i64,
+    pub(crate) unit: Option<String>,
+    pub(crate) quantity: i64,
+    owner_id: i64,
+    is_sold: bool,
+    held_until: Option<DateTime<Utc>>,
+    yielding: bool,
 }
 
 pub(crate) async fn lapsed_in(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<Claim>> {
@@ -34,6 +46,26 @@ pub(crate) async fn of_hold(connection: &mut MySqlConnection, pool_id: i64, id: 
     sqlx::query_as!(
         Claim,
         r#"select claim_id, quantity as "quantity: i64" from claims
+           force index (ix_claims_hold_id)
+           where hold_id = ? and pool_id = ?
+           order by claim_id for update"#,
+        Uuid::from(id),
+        pool_id,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+pub(crate) async fn units_of_hold(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    id: HoldId,
+) -> sqlx::Result<Vec<UnitClaim>> {
+    sqlx::query_as!(
+        UnitClaim,
+        r#"select claim_id, unit, quantity as "quantity: i64", owner_id, (state = 'SOLD') as "is_sold: bool",
+                  held_until as "held_until: DateTime<Utc>", yielding as "yielding: bool"
+           from claims
            force index (ix_claims_hold_id)
            where hold_id = ? and pool_id = ?
            order by claim_id for update"#,
@@ -116,6 +148,47 @@ pub(crate) async fn insert(
     }
 }
 
+/// Claims `units` and an `unnamed` quantity for a hold, as it has `like`: all of it, or nothing.
+pub(crate) async fn insert_like(
+    connection: &mut MySqlConnection,
+    pool_id: i64,
+    id: HoldId,
+    like: &UnitClaim,
+    units: &[&String],
+    unnamed: Option<i64>,
+) -> Result<(), ChooseError> {
+    let rows = units.iter().map(|unit| (Some(*unit), 1)).chain(unnamed.map(|quantity| (None, quantity)));
+    let mut insert = QueryBuilder::new(
+        "insert into claims (hold_id, pool_id, owner_id, unit, quantity, state, held_until, yielding) ",
+    );
+    insert.push_values(rows, |mut row, (unit, quantity)| {
+        row.push_bind(Uuid::from(id)).push_bind(pool_id).push_bind(like.owner_id).push_bind(unit).push_bind(quantity);
+        row.push(if like.is_sold { "'SOLD'" } else { "'HELD'" });
+        row.push_bind(like.held_until).push_bind(like.yielding);
+    });
+    match insert.build().execute(&mut *connection).await {
+        Ok(_) => Ok(()),
+        Err(error) if common::db::violated_constraint(&error) == Some(ONE_CLAIM_PER_UNIT) => {
+            // Also one that has lapsed since the pool was locked: nobody has given it back yet.
+            let taken = claimed_of(connection, pool_id, units).await?;
+            Err(if taken.is_empty() { error.into() } else { ChooseError::UnitsTaken(taken) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which of `units` somebody has claimed, in their order.
+async fn claimed_of(connection: &mut MySqlConnection, pool_id: i64, units: &[&String]) -> sqlx::Result<Vec<String>> {
+    let mut select = QueryBuilder::new("select unit from claims where pool_id = ");
+    select.push_bind(pool_id).push(" and unit in (");
+    let mut names = select.separated(", ");
+    for unit in units {
+        names.push_bind(*unit);
+    }
+    select.push(") order by unit");
+    select.build_query_scalar().fetch_all(connection).await
+}
+
 /// Sells what is held and hasn't lapsed; answers how much that was.
 pub(crate) async fn sell(connection: &mut MySqlConnection, id: HoldId) -> sqlx::Result<i64> {
     let held = sqlx::query_as!(
@@ -189,9 +262,10 @@ pub(crate) async fn is_live(connection: &mut MySqlConnection, id: HoldId) -> sql
     Ok(live > 0)
 }
 
-pub(crate) async fn taken_units(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        r#"select unit as "unit!" from claims
+pub(crate) async fn taken_units(connection: &mut MySqlConnection, pool_id: i64) -> sqlx::Result<Vec<TakenUnit>> {
+    sqlx::query_as!(
+        TakenUnit,
+        r#"select unit as "unit!", (state = 'SOLD') as "is_sold: bool" from claims
            where pool_id = ? and unit is not null and (held_until is null or held_until > now(6))"#,
         pool_id,
     )
@@ -223,11 +297,14 @@ pub(crate) async fn pools_with_lapsed(connection: &mut MySqlConnection, limit: u
     .await
 }
 
-pub(crate) async fn delete(connection: &mut MySqlConnection, claims: &[Claim]) -> sqlx::Result<()> {
+pub(crate) async fn delete(
+    connection: &mut MySqlConnection,
+    claims: impl IntoIterator<Item = i64>,
+) -> sqlx::Result<()> {
     let mut delete = QueryBuilder::new("delete from claims where claim_id in (");
     let mut ids = delete.separated(", ");
-    for claim in claims {
-        ids.push_bind(claim.claim_id);
+    for claim_id in claims {
+        ids.push_bind(claim_id);
     }
     delete.push(")");
     delete.build().execute(connection).await.map(drop)

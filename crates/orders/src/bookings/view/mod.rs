@@ -198,8 +198,8 @@ impl Orders {
     /// The seats of a schedule that can't be chosen, in the order people count them. None for an unknown schedule.
     pub async fn occupied_seats(&self, schedule_id: i64) -> sqlx::Result<Vec<catalogue::SeatNumber>> {
         let mut connection = self.db.acquire().await?;
-        let units = inventory::taken_units(&mut connection, schedule_id).await?;
-        let mut seats: Vec<catalogue::SeatNumber> = units.iter().filter_map(|unit| unit.parse().ok()).collect();
+        let taken = inventory::taken_units(&mut connection, schedule_id).await?;
+        let mut seats: Vec<catalogue::SeatNumber> = taken.iter().filter_map(|taken| taken.unit.parse().ok()).collect();
         seats.sort_unstable();
         Ok(seats)
     }
