@@ -36,16 +36,21 @@ impl Orders {
     /// Gives back what has lapsed in at most `limit` schedules. Answers whether there was anything to do.
     pub async fn sweep_seats_once(&self, limit: u32) -> sqlx::Result<bool> {
         let pools = inventory::pools_to_sweep(&mut *self.db.acquire().await?, limit).await?;
+        let mut swept = false;
         for schedule_id in &pools {
-            self.transact(|| self.sweep(*schedule_id)).await?;
-            self.seats_changed(*schedule_id).await;
+            if self.transact(|| self.sweep(*schedule_id)).await? {
+                self.seats_changed(*schedule_id).await;
+                swept = true;
+            }
         }
-        Ok(!pools.is_empty())
+        Ok(swept)
     }
 
-    async fn sweep(&self, schedule_id: i64) -> sqlx::Result<()> {
+    /// Gives back what has lapsed in a schedule. Answers whether it is one: pools of other kinds are others' to sweep.
+    async fn sweep(&self, schedule_id: i64) -> sqlx::Result<bool> {
         let mut tx = self.db.begin().await?;
-        inventory::lock(&mut tx, &Seats(schedule_id)).await?;
-        db::commit(tx).await
+        let is_ours = inventory::lock(&mut tx, &Seats(schedule_id)).await?.is_some();
+        db::commit(tx).await?;
+        Ok(is_ours)
     }
 }

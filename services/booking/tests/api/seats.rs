@@ -65,3 +65,20 @@ async fn an_id_that_is_no_number_is_no_address(_: MySqlPoolOptions, database: My
         }
     }
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_somebody_else_sells_from_the_same_engine_is_theirs_to_sweep(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let service = Service::start(database);
+    let schedule = service.schedule(180).await;
+    service.traveller().await.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    let lapsed = "insert into claims (hold_id, pool_id, owner_id, unit, quantity, state, held_until)
+                  values (repeat('x', 16), ?, 1, 'royal box, chair 1', 1, 'HELD', now(6) - interval 1 minute)";
+    service.by_hand(lapsed, 17).await;
+    service.world.pass(minutes(16));
+    assert!(service.orders.sweep_seats_once(10).await.unwrap());
+    assert!(!service.orders.sweep_seats_once(10).await.unwrap(), "nothing is left for us to do");
+    assert_eq!((service.claimed(schedule).await, service.claimed(17).await), (0, 1));
+}
