@@ -65,14 +65,21 @@ impl ApiError {
         english: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (field, korean, english) = (field.into(), korean.into(), english.into());
-        let mut error = Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid-field",
-            format!("{field}: {korean}"),
-            format!("{field}: {english}"),
-        );
-        error.0.faults.push(Fault { field, text: Text { korean, english } });
-        error
+        let (in_korean, in_english) = (format!("{field}: {korean}"), format!("{field}: {english}"));
+        Self::new(StatusCode::BAD_REQUEST, "invalid-field", in_korean, in_english).naming(field, korean, english)
+    }
+
+    /// Names one more field at fault, and what is wrong with it.
+    #[must_use]
+    pub fn naming(
+        mut self,
+        field: impl Into<Cow<'static, str>>,
+        korean: impl Into<Cow<'static, str>>,
+        english: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let text = Text { korean: korean.into(), english: english.into() };
+        self.0.faults.push(Fault { field: field.into(), text });
+        self
     }
 
     /// 400: `field` is required and missing or empty.

@@ -20,6 +20,8 @@ crate::text_enum! {
     pub enum Topic {
         /// A booking is paid, and its seats are sold.
         BookingConfirmed = "booking.confirmed",
+        /// Passengers of a confirmed booking have other seats, or none.
+        BookingSeatsChanged = "booking.seats_changed",
         /// A booking that was confirmed is over.
         BookingCancelled = "booking.cancelled",
         /// The flight of a confirmed booking has left.
@@ -62,6 +64,7 @@ pub fn topic_of(subject: Subject, action: &str, old: &Value, new: &Value) -> Opt
         (Subject::Booking, "booked", "CONFIRMED") | (Subject::Booking, "confirmed" | "revived", _) => {
             Topic::BookingConfirmed
         }
+        (Subject::Booking, "seats-changed", "CONFIRMED") => Topic::BookingSeatsChanged,
         (Subject::Booking, _, "CANCELLED") if before == "CONFIRMED" => Topic::BookingCancelled,
         (Subject::Booking, "completed", _) => Topic::BookingCompleted,
         (Subject::Payment, _, "PAID") if !had_money => Topic::PaymentPaid,
@@ -129,6 +132,8 @@ mod tests {
             (Subject::Booking, "booked", "", "CONFIRMED", Some(Topic::BookingConfirmed)),
             (Subject::Booking, "confirmed", "PENDING", "CONFIRMED", Some(Topic::BookingConfirmed)),
             (Subject::Booking, "revived", "CANCELLED", "CONFIRMED", Some(Topic::BookingConfirmed)),
+            (Subject::Booking, "seats-changed", "PENDING", "PENDING", None),
+            (Subject::Booking, "seats-changed", "CONFIRMED", "CONFIRMED", Some(Topic::BookingSeatsChanged)),
             (Subject::Booking, "expired", "PENDING", "CANCELLED", None),
             (Subject::Booking, "cancelled", "PENDING", "CANCELLED", None),
             (Subject::Booking, "cancelled", "CONFIRMED", "CANCELLED", Some(Topic::BookingCancelled)),

@@ -88,6 +88,9 @@ impl Metrics {
                 self.confirmed.inc();
                 tracing::info!(booking_id = id, action, "예약 확정 성공 - booking confirmed");
             }
+            (Subject::Booking, "seats-changed") => {
+                tracing::info!(booking_id = id, "좌석 변경 성공 - seats changed");
+            }
             (Subject::Booking, _) => {
                 if let Some(reason) = word("reason") {
                     self.cancelled.with_label_values(&[reason]).inc();

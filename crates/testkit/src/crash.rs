@@ -17,8 +17,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, Request};
 use chrono::TimeDelta;
 use common::auth::Role;
 use common::clock::Clock;
@@ -307,7 +307,18 @@ impl Program {
 
     /// Calls `POST path` for `buyer`. Of a program that is stopped there is no answer, ever.
     pub async fn post(&self, buyer: &Buyer, path: &str, body: &Value) -> Answer {
-        let request = Request::post(format!("http://{}{path}", self.address))
+        self.call(Method::POST, buyer, path, body).await
+    }
+
+    /// Calls `PUT path` for `buyer`.
+    pub async fn put(&self, buyer: &Buyer, path: &str, body: &Value) -> Answer {
+        self.call(Method::PUT, buyer, path, body).await
+    }
+
+    async fn call(&self, method: Method, buyer: &Buyer, path: &str, body: &Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
             .header(AUTHORIZATION, format!("Bearer {}", buyer.session))
             .header(CONTENT_TYPE, "application/json")
             .body(Full::<Bytes>::from(body.to_string()))

@@ -6,10 +6,12 @@
 mod book;
 mod cancel;
 mod cancellation;
+mod choose;
 mod config;
 mod detail;
 mod health;
 mod list;
+mod seat_map;
 mod seats;
 mod store;
 
@@ -58,6 +60,8 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(detail::detail))
         .routes(routes!(cancel::cancel))
         .routes(routes!(cancellation::quote))
+        .routes(routes!(choose::choose))
+        .routes(routes!(seat_map::seat_map))
         .routes(routes!(seats::occupied_seats))
         .routes(routes!(health::health))
 }

@@ -1,5 +1,7 @@
 //! `GET /api/bookings/occupied-seats/{schedule_id}`: the seat map's dark side.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use catalogue::SeatNumber;
 use common::error::{ApiError, Problem};
@@ -14,12 +16,13 @@ use utoipa::ToSchema;
 pub(crate) struct OccupiedSeats {
     /// In the order people count them: `2A` before `10A`.
     #[schema(value_type = Vec<String>, example = json!(["2A", "10A"]))]
-    occupied_seats: Vec<SeatNumber>,
+    occupied_seats: BTreeSet<SeatNumber>,
 }
 
 /// List the seats that are gone.
 ///
-/// Sold ones and held ones, in the order of the cabin. A schedule that doesn't exist has none.
+/// Sold ones, held ones and blocked ones, in the order of the cabin. A schedule that doesn't exist has none. The seat map
+/// tells the same of every seat, and which there are.
 #[utoipa::path(
     get,
     path = "/api/bookings/occupied-seats/{schedule_id}",

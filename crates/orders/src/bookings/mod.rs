@@ -7,6 +7,7 @@
 mod book;
 pub(crate) mod cancel;
 mod cancellation;
+mod choose;
 mod complete;
 mod expire;
 mod money;
@@ -23,8 +24,10 @@ use common::money::Money;
 pub use book::{BookError, Booked};
 pub use cancel::{CancelError, Cancelled};
 pub use cancellation::{Cancellation, Obstacle};
+pub use choose::{Choice, SeatsError};
 pub(crate) use money::{Verdict, accept_payment};
 pub(crate) use pin::{Deadline, pin, unpin};
+pub use view::seat_map::{SeatMap, SeatState};
 pub use view::{BookedPassenger, Booking, Filter, NamedBooking};
 
 common::text_enum! {

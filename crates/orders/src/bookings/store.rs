@@ -7,6 +7,7 @@ use inventory::HoldId;
 use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
+use super::choose::Seating;
 use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, NewBooking, Receipt};
 
 /// What a new booking's row is made of.
@@ -228,6 +229,38 @@ pub(super) async fn seats_of(connection: &mut MySqlConnection, booking_id: i64) 
     )
     .fetch_all(connection)
     .await
+}
+
+/// Where each passenger of a booking sits.
+pub(super) async fn seating(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Seating> {
+    let rows = sqlx::query!("select passenger_id, seat_number from passengers where booking_id = ?", booking_id);
+    let rows = rows.fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.passenger_id, row.seat_number.and_then(|seat| seat.parse().ok()))).collect())
+}
+
+/// Seats the passengers `moved` of a locked booking as `seating` says. Its own seat is the first of them all.
+pub(super) async fn seat(
+    connection: &mut MySqlConnection,
+    booking_id: i64,
+    moved: &[i64],
+    seating: &Seating,
+) -> sqlx::Result<()> {
+    for passenger_id in moved {
+        let seat = seating[passenger_id].map(|seat| seat.to_string());
+        sqlx::query!(
+            "update passengers set seat_number = ? where passenger_id = ? and booking_id = ?",
+            seat,
+            passenger_id,
+            booking_id,
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    let first = seating.values().flatten().next().map(ToString::to_string);
+    sqlx::query!("update bookings set seat_number = ? where booking_id = ?", first, booking_id)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// What the answer to a booking call says of a booking.

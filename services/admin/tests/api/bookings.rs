@@ -39,7 +39,10 @@ async fn a_booking_is_listed_with_its_customer_and_who_flies(_: MySqlPoolOptions
     let mut body = admin.get(LIST).await.expect(200);
     let created = body["bookings"][0]["created_at"].take();
     assert!(created.as_str().unwrap().ends_with('Z'), "an instant, not a local time: {created}");
-    let person = |n: u8, seat: &str| json!({"name_kor": format!("승객{n}"), "name_eng": format!("PASSENGER {n}"), "birth_date": "1990-02-03", "gender": "F", "seat_number": seat});
+    for passenger in body["bookings"][0]["passengers"].as_array_mut().unwrap() {
+        assert!(passenger["passenger_id"].take().is_i64());
+    }
+    let person = |n: u8, seat: &str| json!({"passenger_id": null, "name_kor": format!("승객{n}"), "name_eng": format!("PASSENGER {n}"), "birth_date": "1990-02-03", "gender": "F", "seat_number": seat});
     assert_eq!(
         body,
         json!({"bookings": [{

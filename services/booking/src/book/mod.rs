@@ -20,6 +20,7 @@ use serde::Serialize;
 use sqlx::MySqlPool;
 use utoipa::ToSchema;
 
+use crate::seat_map::no_such_schedule;
 use crate::store;
 use request::BookingRequest;
 
@@ -144,17 +145,15 @@ impl BookingMade {
 /// How a refusal is told to a request that named its seats in `seats_field`.
 fn refused(error: BookError, seats_field: &'static str) -> ApiError {
     match error {
-        BookError::UnknownSchedule => {
-            ApiError::not_found("schedule-not-found", "항공편을 찾을 수 없습니다.", "There is no such flight.")
-        }
+        BookError::UnknownSchedule => no_such_schedule(),
         BookError::NotOnSale => {
             ApiError::conflict("not-on-sale", "예약할 수 없는 항공편입니다.", "This flight can't be booked any more.")
         }
         BookError::SoldOut => ApiError::conflict("sold-out", "남은 좌석이 부족합니다.", "Not enough seats are left."),
         BookError::NoSuchSeat(seat) => ApiError::invalid(
             seats_field,
-            format!("이 항공기에는 {seat} 좌석이 없습니다."),
-            format!("This aircraft has no seat {seat}."),
+            format!("이 항공기에서 선택할 수 없는 좌석입니다: {seat}."),
+            format!("Seat {seat} can't be chosen on this aircraft."),
         ),
         BookError::SeatTaken(seat) => ApiError::new(
             StatusCode::CONFLICT,

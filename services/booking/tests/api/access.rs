@@ -13,8 +13,15 @@ fn only_these_operations_are_public() {
     let operations = operations(&api().into_openapi());
     let public: Vec<_> =
         operations.iter().filter(|o| !o.needs_session).map(|o| format!("{} {}", o.method, o.path)).collect();
-    assert_eq!(public, ["GET /api/bookings/health", "GET /api/bookings/occupied-seats/{schedule_id}"]);
-    assert_eq!(operations.len(), 7);
+    assert_eq!(
+        public,
+        [
+            "GET /api/bookings/health",
+            "GET /api/bookings/occupied-seats/{schedule_id}",
+            "GET /api/bookings/seat-map/{schedule_id}",
+        ]
+    );
+    assert_eq!(operations.len(), 9);
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]

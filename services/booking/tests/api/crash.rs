@@ -1,6 +1,6 @@
 //! `kill -9` between any two steps: every seat is free, or sold to somebody who has paid for it once.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::crash::{Buyer, Crash, Program};
 use testkit::desk::Desk;
@@ -49,4 +49,25 @@ async fn while_it_cancels(_: MySqlPoolOptions, database: MySqlConnectOptions) {
             },
         )
         .await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn while_it_changes_seats(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let crash = Crash::of(PROGRAM, database).await;
+    crash
+        .sweep(
+            async |desk, buyer| {
+                let booking = desk.sell(buyer.id, buyer.schedule, "1A").await.booking;
+                let who = "select passenger_id from passengers where booking_id = ?";
+                (booking.booking_number, desk.value::<i64>(who, booking.booking_id).await)
+            },
+            async |program, buyer, (number, passenger)| {
+                let wish = json!({ "seats": [{ "passenger_id": passenger, "seat_id": "2B" }] });
+                let answer = program.put(buyer, &format!("/api/bookings/{number}/seats"), &wish).await.expect(200);
+                assert_eq!(answer["booking"]["passengers"][0]["seat_number"], "2B");
+            },
+        )
+        .await;
+    let left = "select count(*) from claims where unit <> '2B' or unit is null and quantity <> ?";
+    assert_eq!(crash.desk.value::<i64>(left, 0).await, 0, "nobody has the old seat any more");
 }

@@ -38,6 +38,8 @@ async fn a_wrong_verb_is_405_in_json(_: MySqlPoolOptions, database: MySqlConnect
         (Method::POST, "/api/bookings/CJ00000000", "GET"),
         (Method::DELETE, "/api/bookings/CJ00000000", "GET"),
         (Method::GET, "/api/bookings/CJ00000000/cancel", "POST"),
+        (Method::POST, "/api/bookings/CJ00000000/seats", "PUT"),
+        (Method::POST, "/api/bookings/seat-map/1", "GET"),
         (Method::PUT, "/api/bookings/CJ00000000/cancel", "POST"),
         (Method::POST, "/api/bookings/occupied-seats/1", "GET"),
         (Method::POST, "/api/bookings/health", "GET"),

@@ -18,7 +18,14 @@ async fn a_booking_is_listed_with_what_was_sold_and_who_flies(_: MySqlPoolOption
     assert!(created.ends_with('Z'), "an instant, not a local time: {created}");
     let age = service.world.now() - created.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
     assert!(age.num_seconds().abs() <= 60, "{created}");
-    let person = |n: u8, seat: Option<&str>| json!({"name_kor": format!("승객{n}"), "name_eng": format!("PASSENGER {n}"), "birth_date": "1990-02-03", "gender": "F", "seat_number": seat});
+    for (n, passenger) in body["bookings"][0]["passengers"].as_array_mut().unwrap().iter_mut().enumerate() {
+        let passenger_id = passenger["passenger_id"].take();
+        let name: String = service
+            .value("select name_kor from passengers where passenger_id = ?", passenger_id.as_i64().unwrap())
+            .await;
+        assert_eq!(name, format!("승객{n}"));
+    }
+    let person = |n: u8, seat: Option<&str>| json!({"passenger_id": null, "name_kor": format!("승객{n}"), "name_eng": format!("PASSENGER {n}"), "birth_date": "1990-02-03", "gender": "F", "seat_number": seat});
     assert_eq!(
         body,
         json!({"bookings": [{

@@ -122,7 +122,7 @@ impl Model {
     }
 
     async fn step(&self, dice: &Dice<'_>) {
-        match dice.below(24) {
+        match dice.below(27) {
             0..4 => self.begin_to_pay(dice).await,
             4..8 => self.pay(dice).await,
             8..11 => self.hear(dice).await,
@@ -130,6 +130,7 @@ impl Model {
             16..19 => self.attach(dice).await,
             19..21 => self.cancel(dice).await,
             21 => self.shop.world.pass(minutes(3)),
+            22..25 => self.change_seats(dice).await,
             _ => self.tidy(dice).await,
         }
     }
@@ -210,6 +211,25 @@ impl Model {
         let path = format!("/api/bookings/{}/cancel", made.number);
         let answer = self.shop.signed_in(made.buyer.id).post(&path, &json!(null)).await;
         assert!([200, 404].contains(&answer.status.as_u16()), "{}", answer.body);
+    }
+
+    /// Everybody of a booking gets another seat, or none.
+    async fn change_seats(&self, dice: &Dice<'_>) {
+        let Some(made) = self.known(|known| dice.of(&known.bookings).cloned()) else { return };
+        let people: Vec<i64> = sqlx::query_scalar("select passenger_id from passengers where booking_id = ?")
+            .bind(made.booking_id)
+            .fetch_all(&self.shop.world.db)
+            .await
+            .unwrap();
+        let mut seats = vec![Value::Null, json!("1A"), json!("1B"), json!("2A"), json!("2B"), json!("3A"), json!("3B")];
+        let wish = people.iter().map(|id| {
+            let seat = seats.swap_remove(dice.below(seats.len()));
+            json!({ "passenger_id": id, "seat_id": seat })
+        });
+        let wish = json!({ "seats": wish.collect::<Vec<_>>() });
+        let path = format!("/api/bookings/{}/seats", made.number);
+        let answer = self.shop.signed_in(made.buyer.id).put(&path, &wish).await;
+        assert!([200, 409].contains(&answer.status.as_u16()), "{}", answer.body);
     }
 
     async fn tidy(&self, dice: &Dice<'_>) {

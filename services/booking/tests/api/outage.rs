@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use common::cache::Cache;
 use common::config::Redis;
 use common::db;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::{At, Cable, Condition, Moment, Tap, World, outage};
@@ -39,7 +39,9 @@ async fn without_a_database_everything_is_unavailable_and_says_so(_: MySqlPoolOp
         session.get("/api/bookings").await,
         session.get("/api/bookings/CJ00000000").await,
         session.post("/api/bookings/CJ00000000/cancel", &Value::Null).await,
+        session.put("/api/bookings/CJ00000000/seats", &json!({ "seats": [{ "passenger_id": 1 }] })).await,
         service.client.get("/api/bookings/occupied-seats/10000001").await,
+        service.client.get("/api/bookings/seat-map/10000001").await,
     ] {
         assert_eq!(answer.headers["content-type"], "application/problem+json");
         assert!(answer.headers.contains_key("retry-after"));

@@ -1,11 +1,13 @@
 //! Bookings as their owners and the airline's desk see them.
 
+pub(super) mod seat_map;
 pub(super) mod store;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
 use common::page::Page;
 use serde::Serialize;
+use sqlx::MySqlConnection;
 use utoipa::ToSchema;
 
 use super::{BookingRef, BookingStatus, CancelReason, Gender, Passenger};
@@ -121,6 +123,9 @@ pub struct BookedPassenger {
     #[serde(skip)]
     #[schema(ignore)]
     pub booking_id: i64,
+    /// Their id: who is given a seat is named by it.
+    #[schema(example = 1)]
+    pub passenger_id: i64,
     /// Name in Korean, or the only one.
     #[schema(example = "김하늘")]
     pub name_kor: String,
@@ -190,17 +195,13 @@ impl Orders {
     pub async fn booking(&self, reference: &BookingRef) -> sqlx::Result<Option<Booking>> {
         let mut connection = self.db.acquire().await?;
         let Some((booking_id, _)) = super::store::find(&mut connection, reference).await? else { return Ok(None) };
-        let mut bookings = store::by_id(&mut connection, booking_id).await?;
-        store::seat_passengers(&mut connection, &mut bookings).await?;
-        Ok(bookings.pop())
+        read(&mut connection, booking_id).await
     }
+}
 
-    /// The seats of a schedule that can't be chosen, in the order people count them. None for an unknown schedule.
-    pub async fn occupied_seats(&self, schedule_id: i64) -> sqlx::Result<Vec<catalogue::SeatNumber>> {
-        let mut connection = self.db.acquire().await?;
-        let taken = inventory::taken_units(&mut connection, schedule_id).await?;
-        let mut seats: Vec<catalogue::SeatNumber> = taken.iter().filter_map(|taken| taken.unit.parse().ok()).collect();
-        seats.sort_unstable();
-        Ok(seats)
-    }
+/// A booking as its owner sees it.
+pub(super) async fn read(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Option<Booking>> {
+    let mut bookings = store::by_id(connection, booking_id).await?;
+    store::seat_passengers(connection, &mut bookings).await?;
+    Ok(bookings.pop())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use catalogue::Cabin;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
 use common::page::Page;
@@ -200,7 +201,7 @@ impl From<Row> for Booking {
     }
 }
 
-type PassengerColumns = (i64, String, Option<String>, NaiveDate, Option<Gender>, Option<String>);
+type PassengerColumns = (i64, i64, String, Option<String>, NaiveDate, Option<Gender>, Option<String>);
 
 /// The passengers of all these bookings, in the order they were entered.
 pub(in crate::bookings) async fn passengers_of(
@@ -211,7 +212,8 @@ pub(in crate::bookings) async fn passengers_of(
         return Ok(Vec::new());
     }
     let mut select = QueryBuilder::new(
-        "select booking_id, name_kor, name_eng, birth_date, gender, seat_number from passengers where booking_id in (",
+        "select booking_id, passenger_id, name_kor, name_eng, birth_date, gender, seat_number
+         from passengers where booking_id in (",
     );
     let mut ids = select.separated(", ");
     for id in bookings {
@@ -221,8 +223,9 @@ pub(in crate::bookings) async fn passengers_of(
     let rows: Vec<PassengerColumns> = select.build_query_as().fetch_all(connection).await?;
     Ok(rows
         .into_iter()
-        .map(|(booking_id, name_kor, name_eng, birth_date, gender, seat_number)| BookedPassenger {
+        .map(|(booking_id, passenger_id, name_kor, name_eng, birth_date, gender, seat_number)| BookedPassenger {
             booking_id,
+            passenger_id,
             name_kor,
             name_eng,
             birth_date,
@@ -230,6 +233,39 @@ pub(in crate::bookings) async fn passengers_of(
             seat_number,
         })
         .collect())
+}
+
+/// What is flown on a schedule, in which cabin, and how many more can be booked.
+pub(super) struct Seating {
+    pub(super) flight_id: String,
+    pub(super) flight_date: NaiveDate,
+    pub(super) aircraft: String,
+    pub(super) cabin: Cabin,
+    pub(super) available: i64,
+}
+
+/// The seating of a schedule. What has lapsed counts as free, as in searches.
+pub(super) async fn seating(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<Option<Seating>> {
+    let row = sqlx::query!(
+        r#"select s.flight_id, s.flight_date, f.aircraft, c.row_count, c.letters, c.exits, c.blocked,
+                  cast(s.available_seats - s.oversold + (select coalesce(sum(l.quantity), 0) from claims l
+                                                         where l.pool_id = s.schedule_id and l.held_until <= now(6))
+                       as signed) as "available!: i64"
+           from flight_schedules s
+           join flights f on f.flight_id = s.flight_id
+           left join cabins c on c.aircraft = f.aircraft
+           where s.schedule_id = ?"#,
+        schedule_id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Seating {
+        flight_id: row.flight_id,
+        flight_date: row.flight_date,
+        aircraft: row.aircraft,
+        cabin: Cabin::read(row.row_count, row.letters, row.exits, row.blocked),
+        available: row.available.max(0),
+    }))
 }
 
 /// How many ids one statement may list: the server takes 65,535 parameters and no more.
