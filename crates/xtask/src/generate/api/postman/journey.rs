@@ -28,7 +28,7 @@ const SIMULATOR: &str = "simulator";
 /// A step that a few fields are enough for.
 const PLAIN: Step = Step { name: "", operation: "", body: None, before: &[], status: 200, holds: &[], keeps: &[] };
 
-const PASSENGER: [Step; 14] = [
+const PASSENGER: [Step; 16] = [
     Step {
         name: "Sign up",
         operation: "sign_up",
@@ -118,6 +118,27 @@ const PASSENGER: [Step; 14] = [
         name: "The booking waits for its payment",
         operation: "get_booking",
         holds: &["answer.booking.status === 'PENDING'", "answer.booking.payment_due_at !== null"],
+        keeps: &[("passengerId", "answer.booking.passengers[0].passenger_id")],
+        ..PLAIN
+    },
+    Step {
+        name: "The seat map shows its seat held",
+        operation: "show_seat_map",
+        holds: &[
+            "answer.rows.some((row) => row.seats.some((seat) => seat.seat_id === pm.variables.get('seatId') && seat.state === 'held'))",
+        ],
+        keeps: &[("seatId", "answer.rows.flatMap((row) => row.seats).find((seat) => seat.state === 'free').seat_id")],
+        ..PLAIN
+    },
+    Step {
+        name: "Choose another seat",
+        operation: "choose_seats",
+        body: Some(
+            r#"{
+  "seats": [{ "passenger_id": {{passengerId}}, "seat_id": "{{seatId}}" }]
+}"#,
+        ),
+        holds: &["answer.booking.passengers[0].seat_number === pm.variables.get('seatId')"],
         ..PLAIN
     },
     Step {

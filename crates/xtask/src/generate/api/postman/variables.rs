@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Variables of the collection with what they begin with. Their names are those of the fields they fill.
-const OF_COLLECTION: [(&str, &str); 20] = [
+const OF_COLLECTION: [(&str, &str); 21] = [
     ("baseUrl", "http://localhost:5000"),
     ("simulatorUrl", "http://localhost:5010"),
     ("adminEmail", "admin@cloudjet.com"),
@@ -19,6 +19,7 @@ const OF_COLLECTION: [(&str, &str); 20] = [
     ("amount", "320000"),
     ("seatId", "12A"),
     ("bookingId", "1"),
+    ("passengerId", "1"),
     ("bookingNumber", "CJ4K7Q2M9X"),
     ("orderId", "CJ-ORD-7-10000001-0f3a9c2e"),
     ("flightId", "CJ101"),
