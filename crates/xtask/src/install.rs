@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::geteuid;
 
 use crate::process::indented;
+use crate::servers::mariadb::galera_provider;
 use crate::servers::{MARIADB_PROGRAMS, REDIS_PROGRAMS};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
@@ -19,6 +20,10 @@ use crate::{programs, report};
 /// Debian's names of the two.
 const DATABASE_PACKAGE: &str = "mariadb-server";
 const CACHE_PACKAGE: &str = "redis-server";
+
+/// What a cluster's members need besides: the provider of replication, and what sends a member all data. MariaDB's
+/// package brings both, unless somebody has left them out.
+const CLUSTER_PACKAGES: [&str; 2] = ["galera-4", "rsync"];
 
 /// Debian asks this file whether a package may start its service; 101 means no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -30,6 +35,8 @@ const DENYING_POLICY: &str =
 pub(crate) enum Needs {
     Database,
     DatabaseAndCache,
+    /// Both, and what makes several databases a cluster.
+    Cluster,
 }
 
 /// How we may change the machine.
@@ -45,11 +52,13 @@ pub(crate) async fn ensure(needs: Needs, allowed: bool, workspace: &Workspace, s
     if settings.get("DB_HOST").is_none() && programs::find(&MARIADB_PROGRAMS).is_none() {
         missing.push(DATABASE_PACKAGE);
     }
-    if needs == Needs::DatabaseAndCache
-        && settings.get("REDIS_HOST").is_none()
-        && programs::find(&REDIS_PROGRAMS).is_none()
-    {
+    if needs != Needs::Database && settings.get("REDIS_HOST").is_none() && programs::find(&REDIS_PROGRAMS).is_none() {
         missing.push(CACHE_PACKAGE);
+    }
+    if needs == Needs::Cluster {
+        let [replication, transfer] = CLUSTER_PACKAGES;
+        missing.extend(galera_provider().is_none().then_some(replication));
+        missing.extend(programs::find(&["rsync"]).is_none().then_some(transfer));
     }
     if missing.is_empty() {
         return Ok(());
@@ -129,18 +138,26 @@ fn choices(missing: &[&str], may_install: bool, root: &Path) -> String {
         choices.push("leave out --no-install, and they are installed for you".to_owned());
     }
     choices.push(format!("install them: sudo apt-get install {}", missing.join(" ")));
-    let settings: Vec<&str> = missing.iter().map(|package| settings_instead_of(package)).collect();
-    choices
-        .push(format!("use servers that run already: set {}, in the environment or in .env", settings.join(", and ")));
+    let settings: Option<Vec<&str>> = missing.iter().map(|package| settings_instead_of(package)).collect();
+    if let Some(settings) = settings {
+        choices.push(format!(
+            "use servers that run already: set {}, in the environment or in .env",
+            settings.join(", and ")
+        ));
+    }
     if root.join("docker-compose.yml").exists() {
         choices.push("let containers do all of it: docker compose up".to_owned());
     }
     format!("{} not installed, and nothing was changed. You can\n  - {}", are(missing), choices.join("\n  - "))
 }
 
-/// What to set to do without `package`.
-fn settings_instead_of(package: &str) -> &'static str {
-    if package == CACHE_PACKAGE { "REDIS_HOST" } else { "DB_HOST, DB_USER, DB_PASSWORD and DB_NAME" }
+/// What to set to do without `package`, if there is a way.
+fn settings_instead_of(package: &str) -> Option<&'static str> {
+    match package {
+        CACHE_PACKAGE => Some("REDIS_HOST"),
+        DATABASE_PACKAGE => Some("DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"),
+        _ => None,
+    }
 }
 
 /// `packages` as the subject of a sentence.

@@ -33,6 +33,7 @@ mod place;
 mod probe;
 mod process;
 mod programs;
+mod prove;
 mod random;
 mod reconcile;
 mod replay;
@@ -66,6 +67,7 @@ enum Command {
     Bench(bench::Arguments),
     Drill(drill::Arguments),
     Images(images::Arguments),
+    Prove(prove::Arguments),
     Chart(chart::Arguments),
     /// Check formatting, lints, generated files, dependencies and the chart.
     Check,
@@ -125,6 +127,9 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             Box::pin(drill::run(arguments, workspace, stack)).await.map(|held| u8::from(!held))
         }
         Command::Images(arguments) => Box::pin(images::run(arguments, workspace, stack)).await.map(|()| 0),
+        Command::Prove(arguments) => {
+            Box::pin(prove::run(arguments, workspace, stack)).await.map(|passed| u8::from(!passed))
+        }
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),

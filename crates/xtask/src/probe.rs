@@ -132,6 +132,13 @@ pub(crate) async fn redis(port: u16) -> io::Result<()> {
     if answer == PONG { Ok(()) } else { Err(io::Error::other("it does not answer PING")) }
 }
 
+/// Empties a Redis or Valkey server on `port`.
+pub(crate) async fn flush_redis(port: u16) -> io::Result<()> {
+    const OK: &[u8] = b"+OK";
+    let answer = exchange(local(port), b"FLUSHALL\r\n", OK.len()).await?;
+    if answer == OK { Ok(()) } else { Err(io::Error::other("it does not forget")) }
+}
+
 fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -80,6 +80,11 @@ impl Workspace {
         self.target.join("drill")
     }
 
+    /// Where `cargo xtask prove` leaves its report, and what everything said.
+    pub(crate) fn prove_logs(&self) -> PathBuf {
+        self.target.join("prove")
+    }
+
     /// Where `cargo xtask images` works, and leaves what programs are made of.
     pub(crate) fn images(&self) -> PathBuf {
         self.target.join("images")

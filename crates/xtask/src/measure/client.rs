@@ -10,7 +10,7 @@ use anyhow::{Context as _, Error, Result};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -24,14 +24,22 @@ pub(crate) struct Request {
     method: Method,
     path: String,
     token: Option<String>,
+    key: Option<String>,
     body: Option<String>,
     expected: StatusCode,
+}
+
+/// What was answered, whatever it is.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Request {
     /// `GET path`.
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), token: None, body: None, expected: StatusCode::OK }
+        Self { method: Method::GET, path: path.into(), token: None, key: None, body: None, expected: StatusCode::OK }
     }
 
     /// `POST path` with a JSON body.
@@ -44,6 +52,21 @@ impl Request {
         Self { token: Some(format!("Bearer {token}")), ..self }
     }
 
+    /// The same under a key of its own, by which it may be sent again.
+    pub(crate) fn under(self, key: String) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// Whether it asks for a change.
+    pub(crate) fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// What is asked for.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The same, rightly answered with `status`.
     pub(crate) fn answered(self, status: StatusCode) -> Self {
         Self { expected: status, ..self }
@@ -54,6 +77,9 @@ impl Request {
             hyper::Request::builder().method(&self.method).uri(&self.path).header(HOST, "cloudjet.localhost");
         if let Some(token) = &self.token {
             message = message.header(AUTHORIZATION, token);
+        }
+        if let Some(key) = &self.key {
+            message = message.header("idempotency-key", key);
         }
         if self.body.is_some() {
             message = message.header(CONTENT_TYPE, "application/json");
@@ -92,11 +118,24 @@ impl Client {
         Self { server, connection: None }
     }
 
-    /// The body of the answer to `request`.
+    /// The body of the answer to `request`, if it is the right one.
     ///
     /// # Errors
-    /// As [`Lost`] has them; the next request begins with a new connection.
+    /// As [`Lost`] has them.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Bytes, Lost> {
+        let Answer { status, body, .. } = self.send(request).await?;
+        if status == request.expected {
+            return Ok(body);
+        }
+        let told = String::from_utf8_lossy(&body);
+        Err(Lost::Failed(Error::msg(format!("{} answers {status}: {told}", request.path))))
+    }
+
+    /// Whatever is answered to `request`.
+    ///
+    /// # Errors
+    /// As [`Lost`] has them, but for another answer than expected; the next request begins with a new connection.
+    pub(crate) async fn send(&mut self, request: &Request) -> Result<Answer, Lost> {
         let mut connection = self.connection().await.map_err(Lost::Failed)?;
         let message = request.message().map_err(Lost::Failed)?;
         let answer = connection.send_request(message).await.map_err(|error| match error {
@@ -108,12 +147,7 @@ impl Client {
         if head.headers.get(CONNECTION).is_none_or(|value| value != "close") {
             self.connection = Some(connection);
         }
-        let body = body.to_bytes();
-        if head.status == request.expected {
-            return Ok(body);
-        }
-        let told = String::from_utf8_lossy(&body);
-        Err(Lost::Failed(Error::msg(format!("{} answers {}: {told}", request.path, head.status))))
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 
     /// The connection in use if it is still good, else a new one.

@@ -18,7 +18,7 @@ pub(crate) mod client;
 mod figures;
 pub(crate) mod instance;
 mod load;
-mod machine;
+pub(crate) mod machine;
 pub(crate) mod rolling;
 pub(crate) mod traffic;
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::geteuid;
 use tokio::process::Command;
 
-use super::{CLIENT_FILE, DATABASE_NAME, Database, URL_FILE};
+use super::{CLIENT_FILE, Database, URL_FILE};
 use crate::place::Place;
 use crate::process::{Output, Process, run_quietly};
 use crate::stack::Stack;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 ///
 /// The socket's path is relative to the data directory: a socket's address holds about a hundred bytes, and the path
 /// of a checkout may be longer.
-const ALWAYS: [&str; 13] = [
+pub(crate) const ALWAYS: [&str; 13] = [
     "--bind-address=127.0.0.1",
     "--socket=cloudjet.sock",
     "--skip-name-resolve",
@@ -77,7 +77,7 @@ enum Kind {
 }
 
 /// An installed server.
-struct Server {
+pub(crate) struct Server {
     program: PathBuf,
     kind: Kind,
     version: String,
@@ -111,14 +111,8 @@ async fn start_with(stack: &mut Stack, log: Option<&Path>) -> Result<Database> {
         server.make_data(place, &data).await?;
     }
     let port = choose_port(place)?;
-    let database = Database {
-        host: "127.0.0.1".to_owned(),
-        port,
-        user: "cloudjet".to_owned(),
-        password: place.secret("database-password")?,
-        name: DATABASE_NAME.to_owned(),
-        description: format!("{} {} on 127.0.0.1:{port}", server.kind.name(), server.version),
-    };
+    let description = format!("{} on 127.0.0.1:{port}", server.description());
+    let database = Database::private(port, place.secret("database-password")?, description);
     let init_file = place.write_private("init.sql", &init_statements(&database))?;
 
     let purpose = match log {
@@ -144,6 +138,15 @@ async fn start_with(stack: &mut Stack, log: Option<&Path>) -> Result<Database> {
     place.write_private(CLIENT_FILE, &database.client_options())?;
     place.write_private(URL_FILE, &database.url())?;
     Ok(database)
+}
+
+/// Where what makes several MariaDB servers a cluster may be, on Debian and others.
+const GALERA_PROVIDERS: [&str; 3] =
+    ["/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so"];
+
+/// What makes several MariaDB servers a cluster, if it is installed.
+pub(crate) fn galera_provider() -> Option<&'static Path> {
+    GALERA_PROVIDERS.iter().map(Path::new).find(|path| path.exists())
 }
 
 /// Makes sure that the installed server is MariaDB: what sqlx's macros learn differs between the two.
@@ -176,7 +179,7 @@ impl Kind {
 
 impl Server {
     /// Finds the installed server and asks it what it is.
-    async fn installed() -> Result<Self> {
+    pub(crate) async fn installed() -> Result<Self> {
         let program = programs::find(&PROGRAMS).context("neither mariadbd nor mysqld is installed")?;
         let answer = Command::new(&program)
             .args(["--no-defaults", "--version"])
@@ -187,18 +190,28 @@ impl Server {
         Ok(Self { program, kind, version })
     }
 
+    /// What it is, for people.
+    pub(crate) fn description(&self) -> String {
+        format!("{} {}", self.kind.name(), self.version)
+    }
+
     /// The server on `data`, with no configuration but what follows.
     fn command(&self, data: &Path) -> Command {
+        self.command_as(data, "root")
+    }
+
+    /// The same; where we are root, it becomes `user`.
+    pub(crate) fn command_as(&self, data: &Path, user: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--no-defaults").arg(prefixed("--datadir=", data));
         if geteuid().is_root() {
-            command.arg("--user=root");
+            command.arg(format!("--user={user}"));
         }
         command
     }
 
     /// Makes a new data directory. It needs no syncing: until the rename nobody relies on it.
-    async fn make_data(&self, place: &Place, data: &Path) -> Result<()> {
+    pub(crate) async fn make_data(&self, place: &Place, data: &Path) -> Result<()> {
         let half_made = place.path("half-made");
         if half_made.exists() {
             fs::remove_dir_all(&half_made).with_context(|| format!("{} can't be removed", half_made.display()))?;
@@ -239,7 +252,7 @@ fn install_command(data: &Path) -> Result<Command> {
 
 /// What the server does before it takes connections, one statement a line. The tests of sqlx create databases of
 /// their own, so the account may do everything.
-fn init_statements(database: &Database) -> String {
+pub(crate) fn init_statements(database: &Database) -> String {
     let Database { user, password, name, .. } = database;
     format!(
         "create user if not exists '{user}'@'%' identified by '{password}';\n\
@@ -263,7 +276,7 @@ fn choose_port(place: &Place) -> Result<u16> {
 }
 
 /// `option` and `path` as one argument.
-fn prefixed(option: &str, path: &Path) -> std::ffi::OsString {
+pub(crate) fn prefixed(option: &str, path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from(option);
     argument.push(path);
     argument

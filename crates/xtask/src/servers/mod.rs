@@ -70,6 +70,18 @@ pub(crate) const URL_FILE: &str = "database-url";
 pub(crate) const CLIENT_FILE: &str = "client.cnf";
 
 impl Database {
+    /// The one of a private server on `port`.
+    pub(crate) fn private(port: u16, password: String, description: String) -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port,
+            user: "cloudjet".to_owned(),
+            password,
+            name: DATABASE_NAME.to_owned(),
+            description,
+        }
+    }
+
     /// The database that the settings name, if they name one.
     pub(crate) fn from_settings(settings: &Settings) -> Result<Option<Self>> {
         let Some(host) = settings.get("DB_HOST") else { return Ok(None) };
@@ -128,6 +140,18 @@ impl Database {
 }
 
 impl Cache {
+    /// A private server on `port`.
+    pub(crate) fn private(port: u16) -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port,
+            password: None,
+            database: "0".to_owned(),
+            tls: "false".to_owned(),
+            description: format!("Redis on 127.0.0.1:{port}"),
+        }
+    }
+
     /// The cache that the settings name, if they name one.
     fn from_settings(settings: &Settings) -> Result<Option<Self>> {
         let Some(host) = settings.get("REDIS_HOST") else { return Ok(None) };

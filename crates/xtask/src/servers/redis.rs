@@ -48,12 +48,5 @@ pub(crate) async fn start_at(port: u16, stack: &mut Stack) -> Result<Cache> {
     let process = Process::start(NAME, command, Output::File(&place.path("redis.log")))?;
     let process = stack.push_server(process)?;
     probe::until_ready(process, PATIENCE, || probe::redis(port)).await?;
-    Ok(Cache {
-        host: "127.0.0.1".to_owned(),
-        port,
-        password: None,
-        database: "0".to_owned(),
-        tls: "false".to_owned(),
-        description: format!("Redis on 127.0.0.1:{port}"),
-    })
+    Ok(Cache::private(port))
 }
