@@ -98,16 +98,17 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
 #[error("nobody knows whether the transaction was committed")]
 struct OutcomeUnknown(#[source] sqlx::Error);
 
-/// Commits. Where the answer is lost, the error [says](is_outcome_unknown) that the transaction may have taken effect;
-/// after every other error it has not.
+/// Commits. Where the answer is lost, the error [says](is_outcome_unknown) that the transaction may have taken effect.
+///
+/// The one refusal that is sure is a lost conflict: a member of a cluster finds out only now that another one was first,
+/// and such a transaction may run anew. Whatever else is said (1180, say, by a member that falls out of its cluster
+/// while it commits) is said of a transaction that the others may have.
 pub async fn commit(transaction: Transaction<'_, MySql>) -> sqlx::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is what everybody else is sent to")]
     let committed = transaction.commit().await;
-    committed.map_err(
-        |error| {
-            if is_outage(&error) { sqlx::Error::Io(io::Error::other(OutcomeUnknown(error))) } else { error }
-        },
-    )
+    committed.map_err(|error| {
+        if is_conflict(&error) { error } else { sqlx::Error::Io(io::Error::other(OutcomeUnknown(error))) }
+    })
 }
 
 /// Whether this is the error of a transaction that may have been [committed](commit) or not. Whoever runs it anew must
@@ -151,12 +152,15 @@ fn constraint_named(number: u16, message: &str) -> Option<&str> {
     Some(name.rsplit('.').next().unwrap_or(name))
 }
 
-/// Whether running the whole transaction anew may succeed: deadlock (1213), lock time-out (1205) or snapshot
-/// conflict (1020), anywhere in the error's chain.
-fn is_conflict(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |&e| e.source())
-        .filter_map(|e| e.downcast_ref::<sqlx::Error>())
-        .any(|e| matches!(number(e), Some(1213 | 1205 | 1020)))
+/// Whether a transaction lost against another one, did nothing, and may succeed as a whole if it runs anew: deadlock
+/// (1213, which is also what a cluster's certification says), lock time-out (1205) or snapshot conflict (1020).
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    matches!(number(error), Some(1213 | 1205 | 1020))
+}
+
+/// Whether a [conflict](is_conflict) is anywhere in the error's chain.
+fn comes_of_conflict(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&e| e.source()).filter_map(|e| e.downcast_ref::<sqlx::Error>()).any(is_conflict)
 }
 
 /// How often a transaction is tried in all.
@@ -174,7 +178,7 @@ where
     let mut attempt = 1;
     loop {
         match transaction().await {
-            Err(error) if attempt < ATTEMPTS && is_conflict(&error) => {
+            Err(error) if attempt < ATTEMPTS && comes_of_conflict(&error) => {
                 tracing::debug!(attempt, error = %crate::error::Chain(&error), "transaction lost a conflict, running it anew");
                 let ceiling = 4u64 << attempt.min(6);
                 #[expect(
@@ -253,6 +257,23 @@ macro_rules! text_enum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The server refuses because the connection is in the middle of something else: a stand-in for all the reasons that
+    /// tell nothing about the transaction.
+    #[sqlx::test(migrations = false)]
+    async fn a_commit_that_is_refused_for_whatever_reason_has_an_unknown_outcome(
+        pool: MySqlPoolOptions,
+        database: MySqlConnectOptions,
+    ) {
+        let db = pool.connect_with(database).await.unwrap();
+        let mut transaction = db.begin().await.unwrap();
+        for statement in ["rollback", "xa start 'another'"] {
+            transaction.execute(statement).await.unwrap();
+        }
+        let error = commit(transaction).await.unwrap_err();
+        assert!(is_outcome_unknown(&error), "{error}");
+        assert!(!comes_of_conflict(&error));
+    }
 
     #[test]
     fn finds_the_constraint_in_both_servers_words() {

@@ -248,7 +248,8 @@ impl From<sqlx::Error> for ApiError {
         crate::pool::tell(&error);
         if crate::db::is_outcome_unknown(&error) {
             Self::outcome_unknown(error)
-        } else if crate::db::is_outage(&error) {
+        } else if crate::db::is_outage(&error) || crate::db::is_conflict(&error) {
+            // A conflict is here after several attempts: nothing has happened, and there is a crowd.
             Self::unavailable(error)
         } else {
             Self::internal(error)
@@ -298,6 +299,23 @@ mod tests {
         insert().await.unwrap();
         let error = ApiError::from(insert().await.unwrap_err());
         assert_eq!(Chain(&error).to_string(), "internal: database error 1062, uq_people_email");
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_conflict_that_is_still_lost_after_all_attempts_is_a_reason_to_come_back(
+        pool: MySqlPoolOptions,
+        database: MySqlConnectOptions,
+    ) {
+        let db = pool.connect_with(database).await.unwrap();
+        sqlx::query("create table counts (n int primary key)").execute(&db).await.unwrap();
+        sqlx::query("insert into counts values (1)").execute(&db).await.unwrap();
+        let mut first = db.begin().await.unwrap();
+        let update = "update counts set n = 2";
+        sqlx::query(update).execute(&mut *first).await.unwrap();
+        let mut second = db.begin().await.unwrap();
+        sqlx::query("set session innodb_lock_wait_timeout = 1").execute(&mut *second).await.unwrap();
+        let error = ApiError::from(sqlx::query(update).execute(&mut *second).await.unwrap_err());
+        assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[test]
