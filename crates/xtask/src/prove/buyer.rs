@@ -17,7 +17,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::ledger::{Booking, Tally, Word, may_be_asked_again};
+use super::ledger::{Booking, Pulse, Tally, Word, may_be_asked_again};
 use super::store::Schedule;
 use crate::measure::client::{Client, Lost, Request};
 
@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long it asks for the same thing. Beyond that the system doesn't come back, and that is the finding.
 const LAST: Duration = Duration::from_secs(300);
+
+/// How long it waits at most until it asks again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long it waits between two looks at its booking, and how long it looks at all.
 const LOOKING: Duration = Duration::from_millis(700);
@@ -42,6 +45,8 @@ pub(super) struct Ground {
     pub(super) provider: SocketAddr,
     pub(super) schedule: Schedule,
     pub(super) tally: Arc<Tally>,
+    /// Beats at each write that is acknowledged.
+    pub(super) pulse: Arc<Pulse>,
     /// Whether everybody means it from now on: nobody gives seats back any more.
     pub(super) earnest: Arc<AtomicBool>,
     /// Whether all is sold, and who has nothing goes home.
@@ -108,21 +113,18 @@ impl Buyer {
                     // Fewer seats are found sooner, and all go in the end.
                     wanted = 1;
                     self.rest(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(6));
+                    pause = (pause * 2).min(Duration::from_secs(15));
                 }
             }
         }
         Ok(self.bookings)
     }
 
-    /// Books and cancels by turns until all is sold: somebody who can always do something. `done` is called at each
-    /// acknowledgement.
-    pub(super) async fn come_and_go(mut self, mut done: impl FnMut()) -> Result<Vec<Booking>> {
+    /// Books and cancels by turns until all is sold: somebody who can always do something.
+    pub(super) async fn come_and_go(mut self) -> Result<Vec<Booking>> {
         while !self.is_over() {
             if let Some(booking) = self.book(1, None).await? {
-                done();
                 self.cancel(booking).await?;
-                done();
             }
             sleep(Duration::from_millis(100)).await;
         }
@@ -163,7 +165,7 @@ impl Buyer {
                     self.begin_payment(booking).await?;
                 }
                 // Its seats come back when their time is over; so does the client, as somebody else.
-                self.rest(Duration::from_secs(10)).await;
+                self.rest(Duration::from_secs(14)).await;
             }
             Plan::Keep | Plan::CancelPaid => {
                 self.pay(booking).await?;
@@ -307,10 +309,9 @@ impl Buyer {
                 Err(told) => told,
             };
             is_again = true;
-            // Neither all at once nor for ever.
-            let jitter = Duration::from_millis(self.chance.random_range(0..200));
-            sleep(told.unwrap_or(pause) + jitter).await;
-            pause = (pause * 2).min(Duration::from_secs(3));
+            // As long as it was told at least, and longer each time, so that a crowd spreads out.
+            sleep(told.unwrap_or_default().max(pause).mul_f64(self.chance.random_range(1.0..1.5))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         bail!("{} was not answered definitely for {} s", request.path(), LAST.as_secs())
     }
@@ -352,6 +353,9 @@ impl Buyer {
             return Err(None);
         }
         if read.status.is_success() {
+            if request.is_write() {
+                self.ground.pulse.beat();
+            }
             let mut counts = tally.counts();
             counts.acknowledged += u64::from(request.is_write());
             counts.replayed += u64::from(answer.headers.contains_key("idempotent-replayed"));

@@ -1,7 +1,7 @@
 //! Everybody at once: the clients of a battle, one more who shows whether anything can be written, and who watches.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -73,6 +73,7 @@ impl Arena {
             provider: room.provider,
             schedule,
             tally: Arc::default(),
+            pulse: Arc::default(),
             earnest: Arc::default(),
             over: Arc::default(),
         };
@@ -102,9 +103,7 @@ impl Arena {
         let user = FIRST_ACCOUNT + u64::from(arguments.clients);
         let quiet = Ground { schedule: self.others, tally: Arc::default(), ..self.ground.clone() };
         let traveller = Buyer::new(quiet, user, session(&key, user)?, seed);
-        let pulse = Arc::new(Pulse::default());
-        let felt = Arc::clone(&pulse);
-        clients.spawn(traveller.come_and_go(move || felt.beat()));
+        clients.spawn(traveller.come_and_go());
 
         let mut seen = Seen {
             schedule: self.ground.schedule,
@@ -117,7 +116,7 @@ impl Arena {
         };
         self.watch(name, started, burning, &mut seen).await?;
         seen.took = started.elapsed();
-        seen.silence = pulse.longest();
+        seen.silence = self.ground.pulse.longest();
         while let Some(client) = clients.join_next().await {
             seen.bookings.extend(client.context("a client broke down")??);
         }
@@ -192,26 +191,4 @@ fn published(flight: &str) -> Value {
         },
         "schedule": { "mode": "single", "date": day() },
     })
-}
-
-/// When something was acknowledged last, and how long nothing was.
-struct Pulse(Mutex<(Instant, Duration)>);
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self(Mutex::new((Instant::now(), Duration::ZERO)))
-    }
-}
-
-impl Pulse {
-    fn beat(&self) {
-        let mut pulse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, longest) = *pulse;
-        *pulse = (Instant::now(), longest.max(last.elapsed()));
-    }
-
-    fn longest(&self) -> Duration {
-        let (last, longest) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        longest.max(last.elapsed())
-    }
 }

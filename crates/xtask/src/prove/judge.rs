@@ -71,7 +71,8 @@ impl Judgement {
         let charges = store.charges().await?;
         let receipts = receipts(room).await?;
         judgement.ask("the provider's ledger is ours, receipt by receipt", same_receipts(&charges, &receipts));
-        judgement.ask("refunds are what was given back, and never more than was paid", refunds_fit(&charges));
+        judgement
+            .ask("refunds are what was given back, and never more than was paid", refunds_fit(&charges, &receipts));
         let refunds = store.refunds().await?;
         judgement.refunds = refunds.get("SUCCEEDED").copied().unwrap_or_default();
         let (report, code) = room.reconcile().await?;
@@ -184,24 +185,27 @@ fn paid_right(rows: &BTreeMap<String, Row>) -> Option<String> {
     none(wrong.collect())
 }
 
+/// What was agreed to and never taken is no money of theirs; of ours it is money that came and went.
+fn was_let_go(id: &str, charge: &Charge, receipts: &[Receipt]) -> bool {
+    let never_taken = |receipt: &Receipt| receipt.receipt_id == id && receipt.purchased_at.is_none();
+    charge.given_back == charge.amount && charge.refunded == 0 && receipts.iter().any(never_taken)
+}
+
 fn same_receipts(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Option<String> {
     let paid = receipts.iter().filter(|receipt| receipt.purchased_at.is_some());
     let theirs: BTreeMap<_, _> =
         paid.map(|receipt| (receipt.receipt_id.as_str(), (receipt.price, receipt.cancelled_price))).collect();
-    let ours: BTreeMap<_, _> =
-        charges.iter().map(|(receipt, charge)| (receipt.as_str(), (charge.amount, charge.given_back))).collect();
-    let differ = theirs
-        .keys()
-        .chain(ours.keys())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter(|id| theirs.get(*id) != ours.get(*id));
+    let kept = charges.iter().filter(|(id, charge)| !was_let_go(id, charge, receipts));
+    let ours: BTreeMap<_, _> = kept.map(|(id, charge)| (id.as_str(), (charge.amount, charge.given_back))).collect();
+    let all: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
+    let differ = all.into_iter().filter(|id| theirs.get(*id) != ours.get(*id));
     none(differ.map(|id| format!("{id}: theirs {:?}, ours {:?}", theirs.get(id), ours.get(id))).collect())
 }
 
-fn refunds_fit(charges: &BTreeMap<String, Charge>) -> Option<String> {
-    let wrong =
-        charges.iter().filter(|(_, charge)| charge.refunded != charge.given_back || charge.refunded > charge.amount);
+fn refunds_fit(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Option<String> {
+    let wrong = charges.iter().filter(|(id, charge)| {
+        (charge.refunded != charge.given_back && !was_let_go(id, charge, receipts)) || charge.refunded > charge.amount
+    });
     none(wrong.map(|(id, charge)| format!("{id}: {charge:?}")).collect())
 }
 
@@ -281,6 +285,16 @@ mod tests {
         assert_eq!(same_receipts(&charges, &[receipt("R")]), None);
         assert!(same_receipts(&charges, &[]).is_some());
         assert!(same_receipts(&charges, &[receipt("R"), receipt("S")]).is_some());
+    }
+
+    #[test]
+    fn an_approval_that_was_let_go_moved_no_money() {
+        let charge = |refunded| Charge { amount: 100, given_back: 100, refunded };
+        let let_go = Receipt { receipt_id: "R".to_owned(), price: 100, cancelled_price: 100, purchased_at: None };
+        let charges = BTreeMap::from([("R".to_owned(), charge(0))]);
+        assert_eq!(same_receipts(&charges, &[let_go]), None);
+        assert!(refunds_fit(&charges, &[]).is_some());
+        assert_eq!(refunds_fit(&BTreeMap::from([("R".to_owned(), charge(100))]), &[]), None);
     }
 
     #[test]

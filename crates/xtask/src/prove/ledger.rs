@@ -105,6 +105,30 @@ impl Counts {
     }
 }
 
+/// When a write was acknowledged last, to whomever, and how long none was.
+pub(super) struct Pulse(Mutex<(Instant, Duration)>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Mutex::new((Instant::now(), Duration::ZERO)))
+    }
+}
+
+impl Pulse {
+    /// Now.
+    pub(super) fn beat(&self) {
+        let mut pulse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, longest) = *pulse;
+        *pulse = (Instant::now(), longest.max(last.elapsed()));
+    }
+
+    /// The longest time in which there was nothing.
+    pub(super) fn longest(&self) -> Duration {
+        let (last, longest) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        longest.max(last.elapsed())
+    }
+}
+
 /// Whether what was asked may be asked again under its key, because the answer promises nothing: the codes that
 /// services/README.md lists, and no others.
 pub(super) fn may_be_asked_again(status: StatusCode, code: &str) -> bool {

@@ -121,12 +121,13 @@ async fn fight(battle: Battle, arguments: &Arguments, camp: &Camp<'_>) -> Result
         burning.store(false, Ordering::Relaxed);
         raged
     };
-    let (seen, raged, searches) =
-        tokio::join!(arena.fight(camp, &name, arguments, &burning), raging, Searches::until(over, gateway, schedule));
+    let (seen, raged, mut searches) =
+        tokio::join!(arena.fight(camp, &name, arguments, &burning), raging, Searches::until(over, gateway));
     raged?;
     let seen = seen?;
     let judging = async {
         let mut judgement = Judgement::of(&room, &seen).await?;
+        searches.look_again(gateway, schedule).await;
         battle.question(&room, &searches, &mut judgement).await?;
         Ok(judgement)
     };

@@ -131,7 +131,7 @@ impl<'a> Node<'a> {
     pub(super) async fn recovered_position(&self) -> Result<String> {
         let log = self.log.with_extension("recovery.log");
         let mut command = self.command();
-        command.args(ALWAYS).args(&self.options).arg("--wsrep-recover");
+        command.args(ALWAYS).args(DURABLE).args(&self.options).arg("--wsrep-recover");
         let mut process = Process::start(format!("The repair of {}", self.name), command, Output::File(&log))?;
         process.succeeded().await?;
         let said = fs::read_to_string(&log).with_context(|| format!("{} can't be read", log.display()))?;

@@ -151,12 +151,12 @@ impl Outcome {
         let _ = writeln!(text, "- no definite answer, so asked again: {}", listed(&counts.troubles));
         let _ = writeln!(
             text,
-            "- searches: {} answered, {} told to come back, {} failed; {:.1} s the longest without an answer; the last said {} free",
+            "- searches: {} answered, {} told to come back, {} failed; {:.1} s the longest without an answer; when all was sold, one said that {} seats are free",
             searches.answered,
             searches.refused,
             searches.failed,
             searches.silence.as_secs_f64(),
-            searches.last_free.map_or_else(|| "nothing of what is".to_owned(), |free| free.to_string())
+            searches.free_at_last.map_or_else(|| "nobody knows how many".to_owned(), |free| free.to_string())
         );
         let _ = writeln!(text, "- the seats were counted {} times meanwhile", seen.counted);
         for cost in costs {

@@ -37,7 +37,7 @@ use crate::{probe, report};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Seconds that unpaid seats are held: short, so that holds expire by the hundred while it burns.
-const HOLD: &str = "8";
+const HOLD: &str = "12";
 
 /// How many servers a cluster has: the fewest of which one may die.
 const MEMBERS: usize = 3;

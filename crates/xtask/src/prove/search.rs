@@ -13,7 +13,7 @@ use crate::measure::client::{Client, Request};
 
 /// How often is searched, and how long an answer may take.
 const SEARCHING: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of the searches.
 #[derive(Debug, Default)]
@@ -25,17 +25,17 @@ pub(super) struct Searches {
     pub(super) failed: u32,
     /// The longest time in which none was answered.
     pub(super) silence: Duration,
-    /// What the last answer said is free on the flight that everybody wants.
-    pub(super) last_free: Option<i64>,
+    /// What an answer said is free on the flight that everybody wants, when all was sold and over.
+    pub(super) free_at_last: Option<i64>,
     first_failure: Option<String>,
 }
 
 impl Searches {
     /// Searches until it is `over`.
-    pub(super) async fn until(over: &AtomicBool, gateway: SocketAddr, schedule: Schedule) -> Self {
+    pub(super) async fn until(over: &AtomicBool, gateway: SocketAddr) -> Self {
         let mut searches = Self::default();
         let mut client = Client::new(gateway);
-        let request = Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", day()));
+        let request = search();
         let mut last = Instant::now();
         while !over.load(Ordering::Relaxed) {
             match timeout(PATIENCE, client.send(&request)).await {
@@ -43,7 +43,6 @@ impl Searches {
                     searches.answered += 1;
                     searches.silence = searches.silence.max(last.elapsed());
                     last = Instant::now();
-                    searches.last_free = free(&answer.body, schedule);
                 }
                 Ok(Ok(answer)) if [502, 503, 504].contains(&answer.status.as_u16()) => searches.refused += 1,
                 Ok(Ok(answer)) => searches.fail(format!("it is answered {}", answer.status)),
@@ -53,6 +52,12 @@ impl Searches {
             sleep(SEARCHING).await;
         }
         searches
+    }
+
+    /// Searches once more.
+    pub(super) async fn look_again(&mut self, gateway: SocketAddr, schedule: Schedule) {
+        let answer = timeout(PATIENCE, Client::new(gateway).send(&search())).await;
+        self.free_at_last = answer.ok().and_then(Result::ok).and_then(|answer| free(&answer.body, schedule));
     }
 
     fn fail(&mut self, why: String) {
@@ -67,6 +72,10 @@ impl Searches {
         }
         self.first_failure.as_ref().map(|why| format!("{} searches failed: {why}", self.failed))
     }
+}
+
+fn search() -> Request {
+    Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", day()))
 }
 
 /// How many seats of `schedule` the answer says are free; none if it isn't for sale any more.
