@@ -25,10 +25,10 @@ use crate::measure::client::{Client, Lost, Request};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long it asks for the same thing. Beyond that the system doesn't come back, and that is the finding.
-const LAST: Duration = Duration::from_secs(300);
+const LAST: Duration = Duration::from_mins(10);
 
 /// How long it waits at most until it asks again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long it waits between two looks at its booking, and how long it looks at all.
 const LOOKING: Duration = Duration::from_millis(700);
@@ -113,7 +113,7 @@ impl Buyer {
                     // Fewer seats are found sooner, and all go in the end.
                     wanted = 1;
                     self.rest(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(15));
+                    pause = (pause * 2).min(Duration::from_secs(40));
                 }
             }
         }
@@ -165,7 +165,7 @@ impl Buyer {
                     self.begin_payment(booking).await?;
                 }
                 // Its seats come back when their time is over; so does the client, as somebody else.
-                self.rest(Duration::from_secs(14)).await;
+                self.rest(Duration::from_secs(32)).await;
             }
             Plan::Keep | Plan::CancelPaid => {
                 self.pay(booking).await?;

@@ -33,7 +33,7 @@ const TELLING: u32 = 5;
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// How long it may take until all is sold, once everybody means it.
-const LAST_CALL: Duration = Duration::from_mins(6);
+const LAST_CALL: Duration = Duration::from_mins(10);
 
 /// What came of a battle's clients.
 pub(super) struct Seen {
@@ -139,7 +139,7 @@ impl Arena {
                     seen.miscounted.push(seats);
                 }
             }
-            if rounds % TELLING == 0 {
+            if rounds.is_multiple_of(TELLING) {
                 self.tell(name, started, seats);
             }
             if burning.load(Ordering::Relaxed) {

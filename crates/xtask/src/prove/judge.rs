@@ -38,7 +38,8 @@ pub(super) struct Judgement {
 /// A receipt as the provider has it.
 #[derive(Deserialize)]
 struct Receipt {
-    receipt_id: String,
+    #[serde(rename = "receipt_id")]
+    id: String,
     price: i64,
     cancelled_price: i64,
     purchased_at: Option<String>,
@@ -187,14 +188,14 @@ fn paid_right(rows: &BTreeMap<String, Row>) -> Option<String> {
 
 /// What was agreed to and never taken is no money of theirs; of ours it is money that came and went.
 fn was_let_go(id: &str, charge: &Charge, receipts: &[Receipt]) -> bool {
-    let never_taken = |receipt: &Receipt| receipt.receipt_id == id && receipt.purchased_at.is_none();
+    let never_taken = |receipt: &Receipt| receipt.id == id && receipt.purchased_at.is_none();
     charge.given_back == charge.amount && charge.refunded == 0 && receipts.iter().any(never_taken)
 }
 
 fn same_receipts(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Option<String> {
     let paid = receipts.iter().filter(|receipt| receipt.purchased_at.is_some());
     let theirs: BTreeMap<_, _> =
-        paid.map(|receipt| (receipt.receipt_id.as_str(), (receipt.price, receipt.cancelled_price))).collect();
+        paid.map(|receipt| (receipt.id.as_str(), (receipt.price, receipt.cancelled_price))).collect();
     let kept = charges.iter().filter(|(id, charge)| !was_let_go(id, charge, receipts));
     let ours: BTreeMap<_, _> = kept.map(|(id, charge)| (id.as_str(), (charge.amount, charge.given_back))).collect();
     let all: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
@@ -277,7 +278,7 @@ mod tests {
         let charge = Charge { amount: 100, given_back: 0, refunded: 0 };
         let charges = BTreeMap::from([("R".to_owned(), charge)]);
         let receipt = |id: &str| Receipt {
-            receipt_id: id.to_owned(),
+            id: id.to_owned(),
             price: 100,
             cancelled_price: 0,
             purchased_at: Some("2026-11-22".to_owned()),
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn an_approval_that_was_let_go_moved_no_money() {
         let charge = |refunded| Charge { amount: 100, given_back: 100, refunded };
-        let let_go = Receipt { receipt_id: "R".to_owned(), price: 100, cancelled_price: 100, purchased_at: None };
+        let let_go = Receipt { id: "R".to_owned(), price: 100, cancelled_price: 100, purchased_at: None };
         let charges = BTreeMap::from([("R".to_owned(), charge(0))]);
         assert_eq!(same_receipts(&charges, &[let_go]), None);
         assert!(refunds_fit(&charges, &[]).is_some());

@@ -132,16 +132,16 @@ impl Pulse {
 /// Whether what was asked may be asked again under its key, because the answer promises nothing: the codes that
 /// services/README.md lists, and no others.
 pub(super) fn may_be_asked_again(status: StatusCode, code: &str) -> bool {
-    matches!(
-        (status.as_u16(), code),
-        (202, _)
-            | (408, "request-timeout")
-            | (409, "idempotency-key-in-flight" | "payment-under-way")
-            | (429, _)
-            | (502, "upstream-broken")
-            | (503, "unavailable" | "overloaded" | "upstream-unavailable" | "provider-unavailable")
-            | (504, "timeout" | "outcome-unknown" | "upstream-timeout")
-    )
+    match status.as_u16() {
+        // Too many, too early, or the outcome is still being found out.
+        202 | 429 => true,
+        408 => code == "request-timeout",
+        409 => matches!(code, "idempotency-key-in-flight" | "payment-under-way"),
+        502 => code == "upstream-broken",
+        503 => matches!(code, "unavailable" | "overloaded" | "upstream-unavailable" | "provider-unavailable"),
+        504 => matches!(code, "timeout" | "outcome-unknown" | "upstream-timeout"),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

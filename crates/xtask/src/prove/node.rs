@@ -18,7 +18,7 @@ use crate::process::{Output, Process, run_quietly};
 use crate::servers::mariadb::{ALWAYS, Server, prefixed};
 
 /// How long it may take to start, with its repairs and with what it missed of its cluster.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is acknowledged is on the disk.
 const DURABLE: [&str; 5] = [

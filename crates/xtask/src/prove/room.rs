@@ -36,8 +36,8 @@ use crate::{probe, report};
 /// How long anything may take to become ready.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Seconds that unpaid seats are held: short, so that holds expire by the hundred while it burns.
-const HOLD: &str = "12";
+/// Seconds that unpaid seats are held: so short that holds expire by the hundred, and long enough to pay in a crowd.
+const HOLD: &str = "30";
 
 /// How many servers a cluster has: the fewest of which one may die.
 const MEMBERS: usize = 3;
