@@ -113,7 +113,7 @@ impl Buyer {
                     // Fewer seats are found sooner, and all go in the end.
                     wanted = 1;
                     self.rest(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(40));
+                    pause = (pause * 3).min(Duration::from_secs(90));
                 }
             }
         }
