@@ -15,6 +15,10 @@ use super::search::Searches;
 /// How long other servers may take to catch up when hardly anything is written any more.
 const CATCHING_UP: Duration = Duration::from_mins(1);
 
+/// For how long at most nobody is acknowledged anything when a member of a cluster is lost: the others wait five seconds
+/// for one that says nothing, and the rest is for a busy machine.
+const SECONDS: Duration = Duration::from_secs(30);
+
 /// A battle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Battle {
@@ -151,12 +155,21 @@ impl Battle {
         Ok(())
     }
 
-    /// What else is asked of this battle when all is over.
-    pub(super) async fn question(self, room: &Room<'_>, searches: &Searches, judgement: &mut Judgement) -> Result<()> {
+    /// What else is asked of this battle when all is over. `silence` is the longest time without an acknowledged write.
+    pub(super) async fn question(
+        self,
+        room: &Room<'_>,
+        silence: Duration,
+        searches: &Searches,
+        judgement: &mut Judgement,
+    ) -> Result<()> {
         match self.kind() {
             Kind::Alone => {}
             Kind::OneWriter | Kind::ManyWriters => {
                 judgement.ask("all members of the cluster have the same rows", differ(room).await?);
+                let fault =
+                    (silence > SECONDS).then(|| format!("nothing was acknowledged for {} s", silence.as_secs()));
+                judgement.ask("without the member the cluster served again within seconds", fault);
             }
             Kind::Followed => {
                 judgement.ask("the replica catches up, and has the same rows", followed(room).await?);

@@ -128,7 +128,7 @@ async fn fight(battle: Battle, arguments: &Arguments, camp: &Camp<'_>) -> Result
     let judging = async {
         let mut judgement = Judgement::of(&room, &seen).await?;
         searches.look_again(gateway, schedule).await;
-        battle.question(&room, &searches, &mut judgement).await?;
+        battle.question(&room, seen.silence, &searches, &mut judgement).await?;
         Ok(judgement)
     };
     let judgement = terminal::step("Judging", judging).await?;
