@@ -197,6 +197,14 @@ impl Buyer {
                 self.bookings.push(Booking { user, schedule, number, seats, seat, total, word, agreed: false });
                 Ok(Some(self.bookings.len() - 1))
             }
+            // It still has that very seat, from before it vanished: the same booking, and no second one.
+            (StatusCode::OK, _) => {
+                let mine = self.bookings.iter().position(|booking| answer.body["booking_number"] == *booking.number);
+                if mine.is_none() {
+                    self.be_surprised("a booking", &answer);
+                }
+                Ok(mine)
+            }
             (StatusCode::CONFLICT, "sold-out" | "seat-taken" | "too-many-held-seats") => Ok(None),
             _ => {
                 self.be_surprised("a booking", &answer);
