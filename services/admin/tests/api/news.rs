@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use common::events::Cause;
+use common::idempotency::Once;
 use common::outbox::Topic;
+use orders::bookings::Choice;
 use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::{Client, seed};
@@ -56,6 +59,14 @@ async fn every_topic_tells_what_is_promised_of_it(_: MySqlPoolOptions, database:
     }
     let [flies, cancels, stuck] = sold.try_into().unwrap();
 
+    // A passenger moves over.
+    let booking = &flies.booking;
+    let passenger_id =
+        service.value("select passenger_id from passengers where booking_id = ?", booking.booking_id).await;
+    let user_id = service.value("select user_id from bookings where booking_id = ?", booking.booking_id).await;
+    let (cause, choices) = (Cause::user(user_id, None), [Choice { passenger_id, seat: "2A".parse().ok() }]);
+    let once = Once::unkeyed();
+    service.orders.choose_seats(&cause, user_id, &booking.booking_number, &choices, &once).await.unwrap();
     // A part goes back, and then the rest, with the booking.
     refund(&admin(), cancels.payment.payment_id, 50_000).await;
     service.run_jobs().await;
