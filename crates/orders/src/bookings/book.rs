@@ -123,7 +123,8 @@ impl Orders {
             owner_id: new.user_id,
             quantity: new.quantity().into(),
             units: &new.seats(),
-            lasts: Some(self.terms.hold),
+            // What is paid is sold in a moment, and mustn't lapse before, however long that moment is.
+            lasts: (!paid).then_some(self.terms.hold),
             yielding: false,
             cap: (!paid).then_some(self.terms.held_seats),
         };

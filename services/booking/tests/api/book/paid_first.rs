@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bootpay::simulator::{Operation, Outage, Trouble};
+use chrono::TimeDelta;
+use orders::bookings::BookingStatus;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use testkit::desk::Desk;
+use testkit::{World, seed};
 
 use crate::support::{Service, Shop, id, minutes, number, request};
 
@@ -44,6 +48,19 @@ async fn what_is_paid_is_confirmed_in_the_first_answer_and_in_the_list(
     service.world.pass(minutes(200));
     service.run_jobs().await;
     assert_eq!((service.booking(id(&made)).await.0, service.refunds().await), ("CONFIRMED".to_owned(), vec![]));
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_is_paid_is_sold_however_long_its_booking_takes(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let mut desk = Desk::new(World::new(database), None);
+    let (buyer, schedule) = (seed::user(&desk.world.db).await, desk.schedule(10).await);
+    let payment = desk.begin(buyer, schedule, PRICE).await;
+    desk.hear_paid(&payment, PRICE).await;
+    // As if the process stood still in the middle of it until every hold was over.
+    desk.orders.terms.hold = TimeDelta::zero();
+    let booked = desk.book(buyer, schedule, &["6D"]).await;
+    let sold: i64 = desk.value("select count(*) from claims where pool_id = ? and state = 'SOLD'", schedule).await;
+    assert_eq!((booked.status, sold), (BookingStatus::Confirmed, 1));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
