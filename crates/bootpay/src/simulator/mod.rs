@@ -92,11 +92,13 @@ pub struct Config {
     pub token_lifetime: Duration,
     /// The pauses before each repetition of an undelivered webhook.
     pub webhook_pauses: Vec<Duration>,
+    /// What receipts' ids are drawn from, so that a run can be repeated; from the system if not given.
+    pub seed: Option<u64>,
 }
 
 impl Config {
     /// Settings with tokens that live half an hour, webhooks that are repeated after 1, 3, 10, 30 and 60 seconds,
-    /// nowhere to send them, and no file; not kind, and with the older pair of credentials only.
+    /// nowhere to send them, and no file; not kind, no seed, and with the older pair of credentials only.
     pub fn new(rest_application_id: impl Into<String>, private_key: SecretString) -> Self {
         Self {
             rest_application_id: rest_application_id.into(),
@@ -107,6 +109,7 @@ impl Config {
             state_file: None,
             token_lifetime: Duration::from_mins(30),
             webhook_pauses: [1, 3, 10, 30, 60].map(Duration::from_secs).to_vec(),
+            seed: None,
         }
     }
 }
@@ -230,6 +233,7 @@ struct State {
     tokens: HashMap<String, Instant>,
     calls: Calls,
     webhook_url: Option<String>,
+    receipt_ids: chance::Ids,
     /// First webhooks that wait to be overtaken; `None` once one was.
     kept_back: HashMap<ReceiptId, Option<Event>>,
 }
@@ -252,7 +256,8 @@ impl Simulator {
             None => Ledger::default(),
             Some(path) => store::load(path).map_err(|source| StartError::State { path: path.clone(), source })?,
         };
-        let state = State { ledger, webhook_url: config.webhook_url.clone(), ..State::default() };
+        let receipt_ids = chance::Ids::of(config.seed);
+        let state = State { ledger, webhook_url: config.webhook_url.clone(), receipt_ids, ..State::default() };
         let shared = Shared {
             http: webhook::http_client().map_err(StartError::Http)?,
             config,
@@ -289,7 +294,7 @@ impl Simulator {
         }
         script.follow(&payment.script)?;
         let opening = Opening {
-            receipt_id: ReceiptId::parse(chance::hex::<12>()).map_err(|_| PaymentError::BadOrderId)?,
+            receipt_id: ReceiptId::parse(self.state().receipt_ids.draw()).map_err(|_| PaymentError::BadOrderId)?,
             order_name: payment.order_name.unwrap_or_default(),
             order_id: payment.order_id,
             price: payment.price,
