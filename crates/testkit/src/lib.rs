@@ -17,6 +17,7 @@ pub mod garbage;
 mod log;
 pub mod original;
 pub mod outage;
+pub mod protocol;
 mod redis;
 pub mod seed;
 pub mod subscriber;

@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::protocol::{offer_no_tls, packet};
+
 /// On which side of a step a service is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -162,13 +164,6 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, line: &watch::Sender<Lin
     }
 }
 
-/// Takes the first whole packet off `bytes`, its head of four bytes included.
-fn packet(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let [a, b, c, _] = *bytes.first_chunk()?;
-    let end = 4 + usize::try_from(u32::from_le_bytes([a, b, c, 0])).ok()?;
-    (bytes.len() >= end).then(|| bytes.drain(..end).collect())
-}
-
 /// Counts a step, and answers whether it is the one to stop at.
 fn count(line: &watch::Sender<Line>, step: &Step) -> Option<Moment> {
     let mut here = None;
@@ -248,16 +243,6 @@ impl Talk {
         {
             self.prepared.insert(*number, statement);
         }
-    }
-}
-
-/// The greeting: its version, the server's version up to a zero, the connection's number, eight bytes of a challenge, a
-/// zero, and then what the server is capable of.
-fn offer_no_tls(greeting: &mut [u8]) {
-    const TLS: u8 = 8;
-    let version = greeting.iter().skip(5).position(|byte| *byte == 0);
-    if let Some(capabilities) = version.and_then(|end| greeting.get_mut(5 + end + 1 + 4 + 8 + 1 + 1)) {
-        *capabilities &= !TLS;
     }
 }
 
