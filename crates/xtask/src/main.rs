@@ -41,6 +41,7 @@ mod report;
 mod servers;
 mod services;
 mod settings;
+mod simulate;
 mod stack;
 mod system;
 mod test;
@@ -62,6 +63,7 @@ struct Arguments {
 enum Command {
     Up(up::Arguments),
     Test(test::Arguments),
+    Simulate(simulate::Arguments),
     Contract(contract::Arguments),
     Measure(measure::Arguments),
     Bench(bench::Arguments),
@@ -118,6 +120,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
     match command {
         Command::Up(arguments) => up::run(arguments, workspace, settings, stack).await.map(|()| 0),
         Command::Test(arguments) => test::run(arguments, workspace, settings, stack).await,
+        Command::Simulate(arguments) => simulate::run(arguments, workspace, settings, stack).await,
         Command::Contract(arguments) => {
             contract::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed))
         }
