@@ -23,6 +23,9 @@ pub(crate) const SIMULATOR_PACKAGE: &str = "bootpay";
 /// The program that measures bookings.
 pub(crate) const BENCH: &str = "bench";
 
+/// The program that plays seeds.
+pub(crate) const SIMULATE: &str = "simulate";
+
 /// What to do when something can't be built.
 const NOT_BUILT: &str =
     "the programs can't be built. The compiler says above why; after a change to a query, run `cargo xtask generate`";
@@ -37,6 +40,11 @@ pub(crate) async fn system(workspace: &Workspace, profile: Profile) -> Result<()
 /// Builds `bench`.
 pub(crate) async fn bench(workspace: &Workspace, profile: Profile) -> Result<()> {
     report::loud_step("Building bench", build(workspace, profile, &[BENCH])).await
+}
+
+/// Builds `simulate`.
+pub(crate) async fn simulation(workspace: &Workspace) -> Result<()> {
+    report::loud_step("Building the simulation", build(workspace, Profile::Debug, &[SIMULATE])).await
 }
 
 /// Builds `migrate`, which needs no query data.

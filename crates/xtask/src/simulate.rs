@@ -1,7 +1,9 @@
 //! `cargo xtask simulate`: seeds of the simulation, on a database that exists only for that.
 
 use anyhow::{Result, bail};
+use tokio::process::Command;
 
+use crate::build;
 use crate::install::{self, Needs};
 use crate::place::Place;
 use crate::process::{Output, Process};
@@ -9,7 +11,7 @@ use crate::report;
 use crate::servers;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 
 /// What the program is called.
 const PROGRAM: &str = "The simulation";
@@ -33,10 +35,11 @@ pub(crate) async fn run(
     stack: &mut Stack,
 ) -> Result<u8> {
     install::ensure(Needs::DatabaseAndCache, true, workspace, settings).await?;
+    build::simulation(workspace).await?;
     stack.settle(Place::throw_away(&workspace.throw_away(), "simulate")?);
     let servers = report::step("Starting a throw-away database", servers::provide(settings, stack)).await?;
 
-    let mut command = workspace.cargo(&["run", "--quiet", "--package", "simulation", "--bin", "simulate", "--"]);
+    let mut command = Command::new(workspace.binary(build::SIMULATE, Profile::Debug));
     command.args(&arguments.arguments).env("DATABASE_URL", servers.database.url());
     stack.push_worker(Process::start(PROGRAM, command, Output::Terminal)?)?;
 
