@@ -72,8 +72,8 @@ pub const FAULTS: &[Fault] = &[
         breaks: &["no-deadlock"],
         seeds: 60,
         swaps: &[(
-            "select payment_id, user_id, booking_id from payments where order_id = ?",
-            "select payment_id, user_id, booking_id from payments where order_id = ? for update",
+            "bootpay_receipt_id as receipt_id from payments where order_id = ?",
+            "bootpay_receipt_id as receipt_id from payments where order_id = ? for update",
         )],
         schema: &[],
     },
