@@ -18,6 +18,7 @@ use orders::bookings::{Booking, Choice, MOST_PASSENGERS, NamedBooking, SeatsErro
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::chosen;
 use crate::detail::no_such_booking;
 
 /// Seats for passengers of a booking.
@@ -130,11 +131,7 @@ impl SeatsRequest {
                 ));
             }
             if choice.seat.is_some_and(|seat| !seats.insert(seat)) {
-                return Err(ApiError::invalid(
-                    seat_field(n),
-                    "같은 좌석을 두 번 선택했습니다.",
-                    "A seat is chosen twice.",
-                ));
+                return Err(chosen::twice(seat_field(n)));
             }
             choices.push(choice);
         }
@@ -145,9 +142,7 @@ impl SeatsRequest {
 impl SeatRequest {
     fn read(self, n: usize) -> Result<Choice, ApiError> {
         let Id(passenger_id) = required(self.passenger_id, &passenger_field(n))?;
-        let seat = self.seat_id.map(|label| label.parse::<SeatNumber>()).transpose();
-        let seat = seat
-            .map_err(|_| ApiError::invalid(seat_field(n), "좌석은 12A처럼 씁니다.", "A seat is written like 12A."))?;
+        let seat = self.seat_id.map(|label| chosen::read(&label, seat_field(n))).transpose()?;
         Ok(Choice { passenger_id, seat })
     }
 }
@@ -190,11 +185,9 @@ fn refused(error: SeatsError, choices: &[Choice]) -> ApiError {
             "이 예약에 없는 승객입니다.",
             "The booking has no such passenger.",
         ),
-        SeatsError::NoSuchSeat(seat) => ApiError::invalid(
-            seat_field(of(&|choice| choice.seat == Some(seat))),
-            format!("이 항공기에서 선택할 수 없는 좌석입니다: {seat}."),
-            format!("Seat {seat} can't be chosen on this aircraft."),
-        ),
+        SeatsError::NoSuchSeat(seat) => {
+            chosen::not_offered(&seat.to_string(), seat_field(of(&|choice| choice.seat == Some(seat))))
+        }
         SeatsError::Taken(seats) => taken(&seats, choices),
         SeatsError::Database(error) => error.into(),
     }
@@ -202,13 +195,7 @@ fn refused(error: SeatsError, choices: &[Choice]) -> ApiError {
 
 /// 409: names the seats, and the fields that asked for them.
 fn taken(seats: &[SeatNumber], choices: &[Choice]) -> ApiError {
-    let list = seats.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let refusal = ApiError::new(
-        StatusCode::CONFLICT,
-        "seat-taken",
-        format!("{list} 좌석은 이미 예약되었습니다. 다른 좌석을 선택해 주세요."),
-        format!("Taken already: {list}. Please choose another seat."),
-    );
+    let refusal = chosen::taken(&seats.iter().map(ToString::to_string).collect::<Vec<_>>());
     let asked = choices.iter().enumerate().filter(|(_, choice)| choice.seat.is_some_and(|seat| seats.contains(&seat)));
     asked.fold(refusal, |refusal, (n, _)| {
         refusal.naming(seat_field(n), "이미 예약된 좌석입니다.", "This seat is taken.")

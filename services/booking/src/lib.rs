@@ -7,12 +7,13 @@ mod book;
 mod cancel;
 mod cancellation;
 mod choose;
+mod chosen;
 mod config;
 mod detail;
 mod health;
 mod list;
+mod occupied;
 mod seat_map;
-mod seats;
 mod store;
 
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(cancellation::quote))
         .routes(routes!(choose::choose))
         .routes(routes!(seat_map::seat_map))
-        .routes(routes!(seats::occupied_seats))
+        .routes(routes!(occupied::occupied_seats))
         .routes(routes!(health::health))
 }
 

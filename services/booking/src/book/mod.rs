@@ -20,6 +20,7 @@ use serde::Serialize;
 use sqlx::MySqlPool;
 use utoipa::ToSchema;
 
+use crate::chosen;
 use crate::seat_map::no_such_schedule;
 use crate::store;
 use request::BookingRequest;
@@ -150,17 +151,8 @@ fn refused(error: BookError, seats_field: &'static str) -> ApiError {
             ApiError::conflict("not-on-sale", "예약할 수 없는 항공편입니다.", "This flight can't be booked any more.")
         }
         BookError::SoldOut => ApiError::conflict("sold-out", "남은 좌석이 부족합니다.", "Not enough seats are left."),
-        BookError::NoSuchSeat(seat) => ApiError::invalid(
-            seats_field,
-            format!("이 항공기에서 선택할 수 없는 좌석입니다: {seat}."),
-            format!("Seat {seat} can't be chosen on this aircraft."),
-        ),
-        BookError::SeatTaken(seat) => ApiError::new(
-            StatusCode::CONFLICT,
-            "seat-taken",
-            format!("{seat} 좌석은 이미 예약되었습니다. 다른 좌석을 선택해 주세요."),
-            format!("Seat {seat} is taken. Please choose another one."),
-        ),
+        BookError::NoSuchSeat(seat) => chosen::not_offered(&seat, seats_field),
+        BookError::SeatTaken(seat) => chosen::taken(&[seat]),
         BookError::TooManyHeld => ApiError::conflict(
             "too-many-held-seats",
             "결제하지 않은 좌석이 너무 많습니다. 먼저 결제하거나 취소해 주세요.",

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use catalogue::SeatNumber;
 use chrono::NaiveDate;
 use common::error::ApiError;
 use common::http::wire::{self, Id, required};
@@ -12,6 +11,7 @@ use orders::bookings::{Gender, MOST_PASSENGERS, NewBooking, Passenger};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::chosen;
 use crate::store::Contact;
 
 /// A booking request. `scheduleId` speaks the browser client's dialect, `schedule_id` the documented one.
@@ -185,13 +185,11 @@ fn seat(
     if labels.len() > passengers.len() {
         return Err(ApiError::invalid(field, "승객보다 좌석이 많습니다.", "There are more seats than passengers."));
     }
-    let mut chosen = HashSet::new();
+    let mut seen = HashSet::new();
     for (passenger, label) in passengers.iter_mut().zip(&labels) {
-        let seat: SeatNumber = label
-            .parse()
-            .map_err(|_| ApiError::invalid(field, "좌석은 12A처럼 씁니다.", "A seat is written like 12A."))?;
-        if !chosen.insert(seat) {
-            return Err(ApiError::invalid(field, "같은 좌석을 두 번 선택했습니다.", "A seat is chosen twice."));
+        let seat = chosen::read(label, field)?;
+        if !seen.insert(seat) {
+            return Err(chosen::twice(field));
         }
         passenger.seat = Some(seat);
     }
