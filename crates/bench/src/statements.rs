@@ -96,11 +96,10 @@ impl Statement {
 type Values = fn(&Draft<'_>) -> Vec<Value>;
 
 /// How each statement begins, and the values that it takes.
-const KNOWN: [(&str, Values); 15] = [
+const KNOWN: [(&str, Values); 13] = [
     ("select role from users", |draft| vec![Value::Int(draft.sale.buyer.user_id)]),
     ("select email, phone from users", |draft| vec![Value::Int(draft.sale.buyer.user_id)]),
-    ("select order_id", |draft| vec![buyer(draft), schedule(draft), Value::Int(1), Value::Null, Value::Int(HOLD)]),
-    ("select payment_id, booking_id, schedule_id", |draft| {
+    ("select payment_id, order_id, booking_id", |draft| {
         vec![Value::Int(HOLD), buyer(draft), schedule(draft), Value::Int(1)]
     }),
     ("select s.schedule_id, s.flight_id", |draft| vec![schedule(draft)]),
@@ -133,7 +132,6 @@ const KNOWN: [(&str, Values); 15] = [
         vec![Value::Bytes(draft.event.into()), actor, buyer(draft), request, subject, id, action, Value::Text(detail)]
     }),
     ("select payment_due_at", |draft| vec![Value::Int(draft.booking_id)]),
-    ("select f.departure_airport", |draft| vec![schedule(draft)]),
 ];
 
 fn buyer(draft: &Draft<'_>) -> Value {

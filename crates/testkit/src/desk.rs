@@ -14,7 +14,7 @@ use common::events::Cause;
 use common::idempotency::Once;
 use common::metrics::Registry;
 use common::money::Money;
-use orders::bookings::{Booked, BookingRef, Gender, NewBooking, Passenger, Receipt};
+use orders::bookings::{Booked, BookingRef, Contact, Gender, NewBooking, Passenger, Receipt};
 use orders::charges::{self, Facts};
 use orders::payments::{Applied, AttachError, InitError, Method, NewPayment, Processor, Requested, Target};
 use orders::{Orders, Terms};
@@ -301,8 +301,7 @@ pub fn wanted(user_id: i64, schedule_id: i64, seats: &[&str]) -> NewBooking {
         user_id,
         schedule_id,
         passengers: seats.iter().enumerate().map(passenger).collect(),
-        contact_email: "kim@example.com".to_owned(),
-        contact_phone: "010-1234-5678".to_owned(),
+        contact: Some(Contact { email: "kim@example.com".to_owned(), phone: "010-1234-5678".to_owned() }),
         payment_method: "card".to_owned(),
         total: None,
     }

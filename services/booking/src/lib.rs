@@ -14,7 +14,6 @@ mod health;
 mod list;
 mod occupied;
 mod seat_map;
-mod store;
 
 use std::time::Duration;
 

@@ -74,6 +74,11 @@ impl Schedule {
         unit_price(self.current_price, self.discount_percentage)
     }
 
+    /// Under which key the cache has the search that finds it.
+    pub fn search_key(&self) -> String {
+        crate::search_key(&self.departure_airport, &self.arrival_airport, self.flight_date)
+    }
+
     /// The instant it leaves.
     pub fn departs_at(&self) -> DateTime<Utc> {
         crate::departure(self.flight_date, self.departure_time, &self.departure_zone)

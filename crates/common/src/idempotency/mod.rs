@@ -226,6 +226,11 @@ impl<T> Tx<'_, T> {
         Ok(Told::Done(value, answer))
     }
 
+    /// Undoes what was done, so that the same [`Once`] may begin anew.
+    pub async fn rollback(self) -> sqlx::Result<()> {
+        self.inner.rollback().await
+    }
+
     /// Commits a first part, after which the same [`Once`] goes on: with another [`run`](Once::run), or by telling how
     /// it [ended](Once::conclude).
     pub async fn commit_started(mut self) -> sqlx::Result<()> {

@@ -6,9 +6,10 @@ use common::idempotency::{Once, Told, Tx};
 use common::money::Money;
 use inventory::{HoldError, HoldId, Want};
 use serde_json::json;
+use sqlx::MySqlConnection;
 
 use super::store::{self, NewRow};
-use super::{BookingNumber, BookingStatus, NewBooking, Receipt, view};
+use super::{BookingNumber, BookingStatus, Contact, NewBooking, Receipt, view};
 use crate::payments::{self, Waiting, WaitingPayment};
 use crate::seats::{self, Seats};
 use crate::{Orders, bookings};
@@ -54,6 +55,19 @@ pub enum BookError {
     Database(#[from] sqlx::Error),
 }
 
+/// What came of trying to place a booking.
+enum Placed {
+    Told(Told<Booked>),
+    /// Nothing yet: these orders of the caller's may have been paid.
+    Unsure(Vec<String>),
+}
+
+impl From<Told<Booked>> for Placed {
+    fn from(told: Told<Booked>) -> Self {
+        Self::Told(told)
+    }
+}
+
 impl From<HoldError> for BookError {
     fn from(error: HoldError) -> Self {
         match error {
@@ -73,10 +87,11 @@ impl Orders {
         new: &NewBooking,
         once: &Once<'_, Booked>,
     ) -> Result<Told<Booked>, BookError> {
-        self.ask_about_waiting_payments(new).await?;
-        match self.transact(|| once.run(&self.db, |tx| self.place(tx, cause, new))).await {
+        match self.place(cause, new, once).await {
             Ok(told) => {
-                self.seats_changed(new.schedule_id).await;
+                if let Some(Booked::New(Receipt { search_key: Some(key), .. })) = told.done() {
+                    self.cache.forget(key).await;
+                }
                 Ok(told)
             }
             Err(BookError::Database(error)) => Err(error.into()),
@@ -91,8 +106,34 @@ impl Orders {
         }
     }
 
-    async fn place(&self, mut tx: Tx<'_, Booked>, cause: &Cause, new: &NewBooking) -> Result<Told<Booked>, BookError> {
+    /// Places the booking. If a payment waits for it unpaid, the provider is asked about that first: its webhook may be
+    /// on its way still. What the provider can't tell is left to the webhook.
+    async fn place(&self, cause: &Cause, new: &NewBooking, once: &Once<'_, Booked>) -> Result<Told<Booked>, BookError> {
+        let mut asked = false;
+        loop {
+            match self.transact(|| once.run(&self.db, |tx| self.try_to_place(tx, cause, new, asked))).await? {
+                Placed::Told(told) => return Ok(told),
+                Placed::Unsure(orders) => self.ask_about(&orders).await?,
+            }
+            asked = true;
+        }
+    }
+
+    async fn try_to_place(
+        &self,
+        mut tx: Tx<'_, Booked>,
+        cause: &Cause,
+        new: &NewBooking,
+        asked: bool,
+    ) -> Result<Placed, BookError> {
+        let contact = contact(&mut tx, new).await?;
         let waiting = payments::lock_waiting(&mut tx, new, new.total, self.terms.memory).await?;
+        if let Some(orders) = waiting.unfinished()
+            && !asked
+        {
+            tx.rollback().await?;
+            return Ok(Placed::Unsure(orders));
+        }
         let schedule = seats::lock(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
         if !schedule.is_on_sale(self.clock.now()) {
             return Err(BookError::NotOnSale);
@@ -131,7 +172,16 @@ impl Orders {
         inventory::hold(&mut tx, &pool, hold_id, &want).await?;
 
         let status = if paid { BookingStatus::Confirmed } else { BookingStatus::Pending };
-        let row = NewRow { new, schedule: &schedule, unit_price, total, hold_id, status, hold: self.terms.hold };
+        let row = NewRow {
+            new,
+            contact: &contact,
+            schedule: &schedule,
+            unit_price,
+            total,
+            hold_id,
+            status,
+            hold: self.terms.hold,
+        };
         let (booking_id, booking_number) = self.insert_under_free_number(&mut tx, &row).await?;
         store::insert_passengers(&mut tx, booking_id, new, unit_price).await?;
         if let Some(payment) = &payment {
@@ -146,14 +196,15 @@ impl Orders {
         let made = json!({ "status": status, "total": total, "payment_id": payment_id });
         events::record(&mut tx, cause, Subject::Booking, booking_id, "booked", &(), &made).await?;
         let payment_due_at = store::payment_due_at(&mut tx, booking_id).await?;
-        let receipt = Receipt { booking_id, booking_number: booking_number.to_string(), status, payment_due_at, total };
-        Ok(tx.commit(Booked::New(receipt)).await?)
+        let (booking_number, search_key) = (booking_number.to_string(), Some(schedule.search_key()));
+        let receipt = Receipt { booking_id, booking_number, status, payment_due_at, total, search_key };
+        Ok(tx.commit(Booked::New(receipt)).await?.into())
     }
 
     /// Inserts the row under a number that nobody has; a collision draws again.
     async fn insert_under_free_number(
         &self,
-        tx: &mut sqlx::MySqlConnection,
+        tx: &mut MySqlConnection,
         row: &NewRow<'_>,
     ) -> sqlx::Result<(i64, BookingNumber)> {
         loop {
@@ -194,4 +245,14 @@ impl Orders {
                 .all(|(there, wanted)| bookings::view::is_same_person(there, wanted));
         Ok(same.then_some(booking_id))
     }
+}
+
+/// How the passengers are reached: as the request says, else as their account, by the first phone there is.
+async fn contact(connection: &mut MySqlConnection, new: &NewBooking) -> sqlx::Result<Contact> {
+    if let Some(contact) = &new.contact {
+        return Ok(contact.clone());
+    }
+    let (email, phone) = store::account(connection, new.user_id).await?;
+    let phone = new.passengers.first().and_then(|passenger| passenger.phone.clone()).or(phone);
+    Ok(Contact { email, phone: phone.unwrap_or_default() })
 }

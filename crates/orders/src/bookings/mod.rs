@@ -138,14 +138,21 @@ pub struct NewBooking {
     pub schedule_id: i64,
     /// Who flies: 1 to [`MOST_PASSENGERS`].
     pub passengers: Vec<Passenger>,
-    /// Where to reach them.
-    pub contact_email: String,
-    /// Where to reach them.
-    pub contact_phone: String,
+    /// How they are reached; as their account is, where the request doesn't say.
+    pub contact: Option<Contact>,
     /// How they want to pay, as the client calls it.
     pub payment_method: String,
     /// What the client believes it costs in all. Only compared.
     pub total: Option<Money>,
+}
+
+/// How passengers are reached.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// An e-mail address.
+    pub email: String,
+    /// A telephone number; empty, where none is known.
+    pub phone: String,
 }
 
 impl NewBooking {
@@ -171,4 +178,6 @@ pub struct Receipt {
     pub payment_due_at: Option<DateTime<Utc>>,
     /// What it costs in all.
     pub total: Money,
+    /// The search that shows the seats it has taken just now.
+    pub(crate) search_key: Option<String>,
 }

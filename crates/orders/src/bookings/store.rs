@@ -8,11 +8,12 @@ use sqlx::{MySqlConnection, QueryBuilder};
 use uuid::Uuid;
 
 use super::choose::Seating;
-use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, NewBooking, Receipt};
+use super::{BookingNumber, BookingRef, BookingStatus, CancelReason, Contact, NewBooking, Receipt};
 
 /// What a new booking's row is made of.
 pub(super) struct NewRow<'a> {
     pub(super) new: &'a NewBooking,
+    pub(super) contact: &'a Contact,
     pub(super) schedule: &'a Schedule,
     pub(super) unit_price: Money,
     pub(super) total: Money,
@@ -21,12 +22,18 @@ pub(super) struct NewRow<'a> {
     pub(super) hold: TimeDelta,
 }
 
+/// How an account is reached. It may have no phone.
+pub(super) async fn account(connection: &mut MySqlConnection, user_id: i64) -> sqlx::Result<(String, Option<String>)> {
+    let account = sqlx::query!("select email, phone from users where user_id = ?", user_id);
+    account.fetch_one(connection).await.map(|row| (row.email, row.phone))
+}
+
 pub(super) async fn insert(
     connection: &mut MySqlConnection,
     number: &BookingNumber,
     row: &NewRow<'_>,
 ) -> sqlx::Result<i64> {
-    let NewRow { new, schedule, .. } = row;
+    let NewRow { new, contact, schedule, .. } = row;
     let pending = row.status == BookingStatus::Pending;
     let done = sqlx::query!(
         "insert into bookings (
@@ -40,8 +47,8 @@ pub(super) async fn insert(
         new.schedule_id,
         new.passengers.iter().find_map(|p| p.seat).map(|seat| seat.to_string()),
         row.total.as_won(),
-        new.contact_email,
-        new.contact_phone,
+        contact.email,
+        contact.phone,
         new.payment_method,
         row.status,
         Uuid::from(row.hold_id),
@@ -280,6 +287,7 @@ pub(super) async fn receipt(connection: &mut MySqlConnection, booking_id: i64) -
         status: row.status,
         payment_due_at: row.payment_due_at,
         total: Money::won(row.total_amount.into()),
+        search_key: None,
     }))
 }
 

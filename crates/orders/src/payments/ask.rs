@@ -8,21 +8,13 @@ use common::events::{self, Cause, Subject};
 use serde_json::json;
 
 use super::{PaymentStatus, store};
-use crate::bookings::NewBooking;
 use crate::side_by_side::side_by_side;
 use crate::{Orders, approvals};
 
-/// How many unfinished orders a booking call asks about: the newest.
+/// How many of several orders are asked about: the newest.
 const ASKED_ABOUT: usize = 3;
 
 impl Orders {
-    /// Asks the provider about the caller's unfinished payments for this booking, unless one is known to be paid:
-    /// its webhook may be on its way still. What it can't tell is left to the webhook.
-    pub(crate) async fn ask_about_waiting_payments(&self, new: &NewBooking) -> sqlx::Result<()> {
-        let orders = store::unfinished_orders(&mut *self.db.acquire().await?, new, self.terms.memory).await?;
-        self.ask_about(&orders).await
-    }
-
     /// Asks the provider about the unfinished payments of a booking.
     pub(crate) async fn ask_about_payments_of(&self, booking_id: i64) -> sqlx::Result<()> {
         let orders = store::unfinished_orders_of(&mut *self.db.acquire().await?, booking_id).await?;
@@ -39,8 +31,8 @@ impl Orders {
         Ok(asked)
     }
 
-    /// Asks the provider about the first few of these orders, all at once.
-    pub(super) async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
+    /// Asks the provider about the first few of these orders, all at once. What it can't tell is left to its webhook.
+    pub(crate) async fn ask_about(&self, orders: &[String]) -> sqlx::Result<()> {
         let Some(provider) = &self.provider else { return Ok(()) };
         let asked = orders.iter().take(ASKED_ABOUT).map(|order_id| provider.order(order_id));
         for answer in futures_util::future::join_all(asked).await {

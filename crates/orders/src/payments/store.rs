@@ -7,12 +7,12 @@ use sqlx::MySqlConnection;
 use uuid::Uuid;
 
 use super::{LinkedBy, Method, PaymentStatus, Processor};
-use crate::bookings::NewBooking;
 
 /// A payment as it stands while this transaction holds its row.
 #[derive(Clone, Debug)]
 pub(crate) struct Locked {
     pub(crate) payment_id: i64,
+    pub(crate) order_id: Option<String>,
     pub(crate) booking_id: Option<i64>,
     pub(crate) schedule_id: Option<i64>,
     pub(crate) amount: Money,
@@ -36,7 +36,7 @@ impl Locked {
 macro_rules! select_locked {
     ($connection:expr, $memory:expr, $rest:literal, $($argument:expr),*) => {
         sqlx::query!(
-            r#"select payment_id, booking_id, schedule_id, amount, unit_price,
+            r#"select payment_id, order_id, booking_id, schedule_id, amount, unit_price,
                       status as "status: PaymentStatus", bootpay_receipt_id, hold_id as "hold_id: Uuid",
                       linked_by as "linked_by: LinkedBy", (closed_at is not null) as "is_closed!: bool",
                       (created_at >= now(6) - interval ? second) as "is_recent!: bool"
@@ -50,6 +50,7 @@ macro_rules! select_locked {
             rows.into_iter()
                 .map(|row| Locked {
                     payment_id: row.payment_id,
+                    order_id: row.order_id,
                     booking_id: row.booking_id,
                     schedule_id: row.schedule_id,
                     amount: Money::won(row.amount.into()),
@@ -111,32 +112,6 @@ pub(super) async fn lock_unlinked(
         schedule_id,
         quantity
     )
-}
-
-/// The order ids of the unlinked, unfinished payments that may be for this booking, newest first; none if one of
-/// them is known to be paid.
-pub(super) async fn unfinished_orders(
-    connection: &mut MySqlConnection,
-    new: &NewBooking,
-    memory: TimeDelta,
-) -> sqlx::Result<Vec<String>> {
-    let rows = sqlx::query!(
-        r#"select order_id, status as "status: PaymentStatus" from payments
-           where user_id = ? and schedule_id = ? and quantity = ? and amount = coalesce(?, amount) and booking_id is null
-             and closed_at is null and created_at >= now(6) - interval ? second and status in ('REQUESTED', 'EXPIRED', 'PAID')
-           order by payment_id desc"#,
-        new.user_id,
-        new.schedule_id,
-        new.quantity(),
-        new.total.map(Money::as_won),
-        memory.num_seconds(),
-    )
-    .fetch_all(connection)
-    .await?;
-    if rows.iter().any(|row| row.status == PaymentStatus::Paid) {
-        return Ok(Vec::new());
-    }
-    Ok(rows.into_iter().filter_map(|row| row.order_id).collect())
 }
 
 /// The order ids of a booking's unfinished payments, newest first.

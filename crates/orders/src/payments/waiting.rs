@@ -20,6 +20,8 @@ pub(crate) struct WaitingPayment {
     pub(crate) unit_price: Option<Money>,
     pub(crate) hold_id: Option<HoldId>,
     status: PaymentStatus,
+    /// While none is known to be paid: its order, and those of others like it.
+    unfinished: Vec<String>,
 }
 
 impl WaitingPayment {
@@ -39,6 +41,16 @@ pub(crate) enum Waiting {
     None,
 }
 
+impl Waiting {
+    /// The orders that may have been paid, for all we know.
+    pub(crate) fn unfinished(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Open(payment) if !payment.unfinished.is_empty() => Some(payment.unfinished.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Locks the caller's payment that waits for this booking: for the same schedule, number of passengers and `total`
 /// (any, if none is named), begun within `memory`. A paid one is preferred, then the newest; one that was given up
 /// can still turn out to be paid.
@@ -50,17 +62,19 @@ pub(crate) async fn lock_waiting(
 ) -> sqlx::Result<Waiting> {
     let mut payments = store::lock_unlinked(connection, new.user_id, new.schedule_id, new.quantity(), memory).await?;
     payments.retain(|p| p.is_recent && total.is_none_or(|total| total == p.amount));
-    let newest = |status| payments.iter().find(|p| p.status == status && !p.is_closed);
-    let chosen = oldest_paid(connection, &payments)
-        .await?
-        .or_else(|| newest(PaymentStatus::Requested))
-        .or_else(|| newest(PaymentStatus::Expired));
-    Ok(match chosen {
+    let of = |status| payments.iter().filter(move |p| p.status == status && !p.is_closed);
+    let unfinished = || of(PaymentStatus::Requested).chain(of(PaymentStatus::Expired));
+    let paid = oldest_paid(connection, &payments).await?;
+    Ok(match paid.or_else(|| unfinished().next()) {
         Some(payment) => Waiting::Open(WaitingPayment {
             payment_id: payment.payment_id,
             unit_price: payment.unit_price,
             hold_id: payment.hold_id,
             status: payment.status,
+            unfinished: match paid {
+                Some(_) => Vec::new(),
+                None => unfinished().filter_map(|p| p.order_id.clone()).collect(),
+            },
         }),
         None if payments.is_empty() => Waiting::None,
         None => Waiting::OnlyClosed,

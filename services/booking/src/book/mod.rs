@@ -17,12 +17,10 @@ use common::money::Money;
 use orders::Orders;
 use orders::bookings::{BookError, Booked, BookingStatus, Receipt};
 use serde::Serialize;
-use sqlx::MySqlPool;
 use utoipa::ToSchema;
 
 use crate::chosen;
 use crate::seat_map::no_such_schedule;
-use crate::store;
 use request::BookingRequest;
 
 /// The booking that was made.
@@ -100,19 +98,15 @@ pub(crate) struct BookingMade {
 pub(crate) async fn book(
     user: User,
     State(orders): State<Orders>,
-    State(db): State<MySqlPool>,
     State(clock): State<Clock>,
     request_id: RequestId,
     language: Language,
     Keyed(key, Json(request)): Keyed<Json<BookingRequest>>,
 ) -> Result<Told<Booked>, ApiError> {
-    let wanted = request.read(clock.today_in_seoul())?;
-    let account = store::contact_of(&db, user.id).await?;
+    let (wanted, seats_field) = request.read(user.id, clock.today_in_seoul())?;
     let cause = Cause::user(user.id, request_id.as_str().to_owned());
     let once = Once::new(user.id, key, |booked| BookingMade::answer(booked, language));
-    let seats_field = wanted.seats_field;
-    let told = orders.book(&cause, &wanted.into_booking(user.id, account), &once).await;
-    told.map_err(|error| refused(error, seats_field))
+    orders.book(&cause, &wanted, &once).await.map_err(|error| refused(error, seats_field))
 }
 
 impl BookingMade {

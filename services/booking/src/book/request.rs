@@ -7,12 +7,11 @@ use chrono::NaiveDate;
 use common::error::ApiError;
 use common::http::wire::{self, Id, required};
 use common::money::Money;
-use orders::bookings::{Gender, MOST_PASSENGERS, NewBooking, Passenger};
+use orders::bookings::{Contact, Gender, MOST_PASSENGERS, NewBooking, Passenger};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::chosen;
-use crate::store::Contact;
 
 /// A booking request. `scheduleId` speaks the browser client's dialect, `schedule_id` the documented one.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -73,21 +72,10 @@ pub(crate) struct ContactRequest {
     phone: Option<String>,
 }
 
-/// A request that was read: what is wanted, but for whose account.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    schedule_id: i64,
-    passengers: Vec<Passenger>,
-    /// The field that named the seats.
-    pub(crate) seats_field: &'static str,
-    contact: Option<(String, String)>,
-    payment_method: String,
-    total: Option<Money>,
-}
-
 impl BookingRequest {
-    /// Reads the request, refusing the first field that can't be accepted. `today` bounds dates of birth.
-    pub(crate) fn read(self, today: NaiveDate) -> Result<Wanted, ApiError> {
+    /// Reads what is wanted for the account `user_id`, refusing the first field that can't be accepted, and answers which
+    /// field named the seats. `today` bounds dates of birth.
+    pub(crate) fn read(self, user_id: i64, today: NaiveDate) -> Result<(NewBooking, &'static str), ApiError> {
         let client = self.schedule_id_of_client.is_some() || self.schedule_id.is_none();
         let schedule_id = required(self.schedule_id_of_client.or(self.schedule_id), "scheduleId")?.0;
         let requested = required(self.passengers, "passengers")?;
@@ -110,7 +98,7 @@ impl BookingRequest {
         let payment_method = label(self.payment_method.as_deref().unwrap_or("card"), "paymentMethod", 20)?;
         let seats_field = seat(&mut passengers, self.seats, self.seat_id)?;
         let total = self.total_amount.map(Money::won);
-        Ok(Wanted { schedule_id, passengers, seats_field, contact, payment_method, total })
+        Ok((NewBooking { user_id, schedule_id, passengers, contact, payment_method, total }, seats_field))
     }
 }
 
@@ -136,30 +124,10 @@ impl PassengerRequest {
 impl ContactRequest {
     /// The browser client asks for no more than something in each field, and after the card is charged is too late
     /// to ask for more.
-    fn read(self) -> Result<(String, String), ApiError> {
+    fn read(self) -> Result<Contact, ApiError> {
         let email = label(self.email.as_deref().unwrap_or_default(), "contactInfo.email", 100)?;
         let phone = label(self.phone.as_deref().unwrap_or_default(), "contactInfo.phone", 20)?;
-        Ok((email, phone))
-    }
-}
-
-impl Wanted {
-    /// What is wanted, for the account `user_id` that is reached at `account` where the request doesn't say. An account
-    /// may have no phone: then there is none.
-    pub(crate) fn into_booking(self, user_id: i64, account: Contact) -> NewBooking {
-        let (contact_email, contact_phone) = self.contact.unwrap_or_else(|| {
-            let phone = self.passengers.first().and_then(|p| p.phone.clone()).or(account.phone);
-            (account.email, phone.unwrap_or_default())
-        });
-        NewBooking {
-            user_id,
-            schedule_id: self.schedule_id,
-            passengers: self.passengers,
-            contact_email,
-            contact_phone,
-            payment_method: self.payment_method,
-            total: self.total,
-        }
+        Ok(Contact { email, phone })
     }
 }
 

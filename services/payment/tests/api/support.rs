@@ -16,7 +16,7 @@ use common::idempotency::Once;
 use common::metrics::Registry;
 use common::money::Money;
 use common::service::Service as _;
-use orders::bookings::{BookError, Booked, Gender, NewBooking, Passenger, Receipt};
+use orders::bookings::{BookError, Booked, Contact, Gender, NewBooking, Passenger, Receipt};
 use orders::{Orders, Terms};
 use payment_service::{App, ApplicationId, WebhookKey, router};
 use secrecy::SecretString;
@@ -364,8 +364,7 @@ pub(crate) fn wanted(buyer: &Buyer, schedule_id: i64, passengers: usize, seats: 
         user_id: buyer.id,
         schedule_id,
         passengers: (0..passengers).map(passenger).collect(),
-        contact_email: "kim@example.com".to_owned(),
-        contact_phone: "010-1234-5678".to_owned(),
+        contact: Some(Contact { email: "kim@example.com".to_owned(), phone: "010-1234-5678".to_owned() }),
         payment_method: "card".to_owned(),
         total: Some(Money::won(PRICE * i64::try_from(passengers).unwrap())),
     }
