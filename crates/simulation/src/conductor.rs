@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
-use sqlx::{MySqlPool, Row as _};
 use tokio::sync::{Notify, oneshot};
+
+use crate::server::Server;
+use crate::statement::{first_word, flat, worth_a_turn};
 
 /// How long nobody may move without an explanation.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,8 +42,7 @@ struct Shared {
     changed: Notify,
     clock: Clock,
     micros: AtomicI64,
-    /// A line of our own to the server, which nobody conducts.
-    server: MySqlPool,
+    server: Server,
 }
 
 /// Names a connection.
@@ -117,7 +118,7 @@ pub(crate) struct Ready {
 
 impl Conductor {
     /// One whose clock shows `start`.
-    pub(crate) fn new(server: MySqlPool, start: DateTime<Utc>) -> Self {
+    pub(crate) fn new(server: Server, start: DateTime<Utc>) -> Self {
         let micros = AtomicI64::new(start.timestamp_micros());
         let score = Mutex::new(Score { is_solo: true, ..Score::default() });
         Self(Arc::new(Shared { score, changed: Notify::new(), clock: Clock::fixed(start), micros, server }))
@@ -274,8 +275,7 @@ impl Conductor {
 
     /// Asks the server who waits for a lock. Answers whether it is as we knew.
     async fn look_for_locks(&self) -> Result<bool> {
-        let status = sqlx::query("show engine innodb status").fetch_one(&self.0.server).await?;
-        let waiting = waiting_threads(&status.try_get::<String, _>("Status")?);
+        let waiting = self.0.server.waiting().await?;
         Ok(self.change(|score| {
             let mut as_known = true;
             for line in score.lines.values_mut().filter(|line| line.asking.is_some()) {
@@ -296,9 +296,7 @@ impl Conductor {
         if self.score().leaving.is_empty() {
             return Ok(());
         }
-        let there: Vec<u64> = sqlx::query_scalar("select cast(id as unsigned) from information_schema.processlist")
-            .fetch_all(&self.0.server)
-            .await?;
+        let there = self.0.server.threads().await?;
         self.change(|score| score.leaving.retain(|thread| there.contains(&u64::from(*thread))));
         Ok(())
     }
@@ -356,55 +354,5 @@ impl Score {
             at_gate(process) || self.lines.values().any(|line| line.process == process && line.is_blocked)
         });
         lines && busy
-    }
-}
-
-/// A statement that waits for its turn, on one line; `None`: it makes no difference when it is asked.
-fn worth_a_turn(statement: &str) -> Option<String> {
-    (!matches!(first_word(statement).as_str(), "set" | "begin" | "rollback" | "savepoint")).then(|| flat(statement))
-}
-
-fn first_word(statement: &str) -> String {
-    statement.split_whitespace().next().unwrap_or_default().to_lowercase()
-}
-
-fn flat(statement: &str) -> String {
-    statement.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The threads that wait for a lock, read from the server's report. It also marks those as waiting that have their lock
-/// and haven't woken up yet; for which lock one waits it tells only of the others.
-fn waiting_threads(status: &str) -> BTreeSet<u32> {
-    let transactions = status.split("---TRANSACTION").skip(1);
-    let waiting = transactions.filter(|transaction| transaction.contains("TRX HAS BEEN WAITING"));
-    let thread = |transaction: &str| {
-        let number = transaction.split_once("thread id ")?.1;
-        number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    waiting.filter_map(thread).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_who_waits_from_either_servers_report() {
-        let status = "TRANSACTIONS\n---TRANSACTION 421, not started\n0 lock struct(s)\n\
-                      ---TRANSACTION 77, ACTIVE 0 sec starting index read\nmysql tables in use 1, locked 1\n\
-                      LOCK WAIT 2 lock struct(s), heap size 1128\nMariaDB thread id 12, OS thread handle 1, query id 3\n\
-                      ------- TRX HAS BEEN WAITING 12 ns FOR THIS LOCK TO BE GRANTED:\n\
-                      ---TRANSACTION 78, ACTIVE 0 sec\nLOCK WAIT 1 lock struct(s)\nMySQL thread id 13, OS thread handle 1\n\
-                      ---TRANSACTION 79, ACTIVE 1 sec\nLOCK WAIT 1 lock struct(s)\nMySQL thread id 14, query id 8\n\
-                      ------- TRX HAS BEEN WAITING 3 SEC FOR THIS LOCK TO BE GRANTED:\n";
-        assert_eq!(waiting_threads(status), BTreeSet::from([12, 14]));
-    }
-
-    #[test]
-    fn what_can_make_a_difference_waits_for_its_turn() {
-        assert_eq!(worth_a_turn(" update t\n   set n = ? ").as_deref(), Some("update t set n = ?"));
-        assert_eq!(worth_a_turn("COMMIT").as_deref(), Some("COMMIT"));
-        assert_eq!(worth_a_turn("ROLLBACK"), None);
-        assert_eq!(worth_a_turn("set names utf8mb4"), None);
     }
 }

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::statement::flat;
+
 /// Something that could be wrong.
 #[derive(Debug)]
 pub struct Fault {
@@ -165,7 +167,7 @@ impl Planted {
     /// A statement as it is asked.
     pub(crate) fn change(&self, statement: String) -> String {
         let Some(fault) = self.fault else { return statement };
-        let mut changed = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut changed = flat(&statement);
         for (said, instead) in fault.swaps {
             if changed.contains(said) {
                 self.took_root.store(true, Ordering::SeqCst);

@@ -4,17 +4,25 @@
 //! a process dies. Every statement and every call that moves money waits for its turn, and the seed says whose turn it is.
 //! Afterwards what must hold is [asked for](rules) in the tables and in the provider's own ledger.
 //!
+//! Where to find what: `plan`, and `run`, which carries it out; `town`, who asks what, and `jobs`, what the system does by
+//! itself; `conductor`, whose turn it is of those who wait on a `wire` to the database or at the door of the `provider`;
+//! `process`, what dies; `rules`, what must hold.
+//!
 //! The one trap is to believe a simulation that has never found anything. So [faults] are planted, and each must be found.
 //! See docs/simulation.md.
 
 mod calls;
 mod conductor;
 pub mod faults;
+mod figures;
+mod jobs;
 mod plan;
 mod process;
 mod provider;
 pub mod rules;
 mod run;
+mod server;
+mod statement;
 mod story;
 mod town;
 mod wire;
@@ -24,9 +32,9 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, MySqlPool};
 
 use crate::faults::{Fault, Planted};
+pub use crate::figures::Figures;
 use crate::plan::Plan;
 pub use crate::rules::Broken;
-pub use crate::run::Figures;
 use crate::run::Run;
 
 /// How many shorter plans are tried to make a story short.

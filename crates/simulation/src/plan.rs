@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::jobs::Job;
 use crate::provider::Weather;
 
 /// How many bursts a plan has.
@@ -51,20 +52,6 @@ impl Dice {
         }
         None
     }
-}
-
-/// A job of the services, made once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Job {
-    ExpireBookings,
-    GiveBackSeats,
-    CancelGrounded,
-    ResumeCalls,
-    AskAboutPayments,
-    RefundUnbooked,
-    PayRefunds,
-    TidyInbox,
-    RelayNews,
 }
 
 /// A kind of step.
