@@ -4,12 +4,12 @@
 //! handled, and what it had open is closed. That is as near to `kill -9` as one gets without a second program. The one trap
 //! is that a request's work outlives its caller, on a task of its own; dropping the request alone would let it finish.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use bootpay::Config;
 use common::auth::Tokens;
 use common::cache::Cache;
@@ -22,6 +22,7 @@ use orders::{Orders, Terms};
 use payment_service::{ApplicationId, WebhookKey};
 use sqlx::mysql::MySqlConnectOptions;
 use testkit::Client;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc as asynchronous, oneshot};
 
 use crate::conductor::Conductor;
@@ -71,33 +72,23 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts the process numbered `number`, which finds its database by `wire`.
-    pub(crate) fn start(number: usize, wire: Wire, around: Surroundings) -> io::Result<Self> {
+    pub(crate) fn start(number: usize, wire: Wire, around: Surroundings) -> Result<Self> {
         let conductor = around.conductor.clone();
-        let (work, mut to_do) = asynchronous::unbounded_channel::<Work>();
-        let (kill, mut killed) = oneshot::channel();
+        let (work, to_do) = asynchronous::unbounded_channel();
+        let (kill, killed) = oneshot::channel();
         let database = around.database.clone().host("127.0.0.1").port(wire.port());
         let (started, start) = mpsc::channel();
         let thread = std::thread::Builder::new().name(format!("process {number}")).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(async {
-                let services = Services::new(database, &around);
-                let _ = started.send(());
-                loop {
-                    let work = tokio::select! {
-                        _ = &mut killed => return,
-                        work = to_do.recv() => work,
-                    };
-                    let Some(work) = work else { return };
-                    tokio::select! {
-                        _ = &mut killed => return,
-                        () = work(services.clone()) => {}
-                    }
-                }
-            });
+            let (runtime, services) = match prepare(database, &around) {
+                Ok(ready) => ready,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            // Whoever starts it waits for this.
+            let _ = started.send(Ok(()));
+            runtime.block_on(live(services, to_do, killed));
             runtime.shutdown_background();
         })?;
-        start.recv().map_err(io::Error::other)?;
+        start.recv().context("a process that ended before it began")??;
         Ok(Self { number, conductor, work, kill: Some(kill), thread: Some(thread), _wire: wire })
     }
 
@@ -145,9 +136,31 @@ impl Drop for Process {
     }
 }
 
+/// What a process needs before it can do anything.
+fn prepare(database: MySqlConnectOptions, around: &Surroundings) -> Result<(Runtime, Services)> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    // A pool begins with a task of its own.
+    let services = runtime.block_on(async { Services::new(database, around) })?;
+    Ok((runtime, services))
+}
+
+/// Does one thing after the other, until it is killed.
+async fn live(services: Services, mut to_do: asynchronous::UnboundedReceiver<Work>, mut killed: oneshot::Receiver<()>) {
+    loop {
+        let work = tokio::select! {
+            _ = &mut killed => return,
+            work = to_do.recv() => work,
+        };
+        let Some(work) = work else { return };
+        tokio::select! {
+            _ = &mut killed => return,
+            () = work(services.clone()) => {}
+        }
+    }
+}
+
 impl Services {
-    #[expect(clippy::expect_used, reason = "settings of ours that can't be wrong")]
-    fn new(database: MySqlConnectOptions, around: &Surroundings) -> Self {
+    fn new(database: MySqlConnectOptions, around: &Surroundings) -> Result<Self> {
         let clock = around.conductor.clock().clone();
         let db =
             db::pool_options().max_connections(4).acquire_timeout(Duration::from_secs(20)).connect_lazy_with(database);
@@ -159,19 +172,14 @@ impl Services {
             cache: Cache::absent(),
             clock: clock.clone(),
             chance: around.chance.clone(),
-            provider: Some(bootpay::Client::new(config).expect("a client of the provider")),
+            provider: Some(bootpay::Client::new(config)?),
             terms: Terms::default(),
-            metrics: orders::Metrics::new(&metrics).expect("metrics"),
+            metrics: orders::Metrics::new(&metrics)?,
         };
         let tokens = Tokens::new(&TOKENS.into(), clock.clone());
-        let subscriber = Subscriber::new(&around.subscriber, Secrets::parse(&NEWS.into()).expect("a secret"));
-        let relay = Relay::new(
-            db.clone(),
-            subscriber.expect("a subscriber"),
-            clock.clone(),
-            around.chance.clone(),
-            news::Metrics::new(&metrics).expect("metrics"),
-        );
+        let subscriber = Subscriber::new(&around.subscriber, Secrets::parse(&NEWS.into())?)?;
+        let counted = news::Metrics::new(&metrics)?;
+        let relay = Relay::new(db.clone(), subscriber, clock.clone(), around.chance.clone(), counted);
         let serve = |service, router| {
             let envelope = Envelope { service, timeout: Duration::from_mins(1), trusted_proxy_hops: 0 };
             Client::anonymous(wrap(router, envelope))
@@ -184,12 +192,12 @@ impl Services {
             application_id: ApplicationId(Some("browser-id".to_owned())),
             webhook_key: WebhookKey(KEY.into()),
         };
-        Self {
+        Ok(Self {
             booking: serve("booking-service", booking_service::router(booking)),
             payment: serve("payment-service", payment_service::router(payment)),
             admin: serve("admin-service", admin_service::router(admin_service::App::new(orders.clone(), tokens))),
             orders,
             relay,
-        }
+        })
     }
 }

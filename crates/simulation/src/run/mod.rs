@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
             chance: self.chance.clone(),
             conductor: self.conductor.clone(),
         };
-        Ok(Process::start(number, wire, around)?)
+        Process::start(number, wire, around)
     }
 
     /// Carries a plan out.
