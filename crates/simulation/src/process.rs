@@ -21,12 +21,11 @@ use news::{Relay, Secrets, Subscriber};
 use orders::{Orders, Terms};
 use payment_service::{ApplicationId, WebhookKey};
 use sqlx::mysql::MySqlConnectOptions;
-use testkit::Client;
+use testkit::{Client, NearEnd};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc as asynchronous, oneshot};
 
 use crate::conductor::Conductor;
-use crate::wire::Wire;
 
 /// Who we are at the provider.
 pub(crate) const REST_ID: &str = "rest-id";
@@ -67,16 +66,16 @@ pub(crate) struct Process {
     work: asynchronous::UnboundedSender<Work>,
     kill: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _wire: Wire,
+    _wire: NearEnd,
 }
 
 impl Process {
     /// Starts the process numbered `number`, which finds its database by `wire`.
-    pub(crate) fn start(number: usize, wire: Wire, around: Surroundings) -> Result<Self> {
+    pub(crate) fn start(number: usize, wire: NearEnd, around: Surroundings) -> Result<Self> {
         let conductor = around.conductor.clone();
         let (work, to_do) = asynchronous::unbounded_channel();
         let (kill, killed) = oneshot::channel();
-        let database = around.database.clone().host("127.0.0.1").port(wire.port());
+        let database = wire.reach(around.database.clone());
         let (started, start) = mpsc::channel();
         let thread = std::thread::Builder::new().name(format!("process {number}")).spawn(move || {
             let (runtime, services) = match prepare(database, &around) {

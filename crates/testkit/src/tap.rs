@@ -2,23 +2,20 @@
 //! step of a test's choosing, so that the service can be killed there or the answer be lost.
 //!
 //! A step is whatever can make a difference: every statement of a transaction, and every write outside of one. Reading
-//! is none, so jobs that find nothing to do don't count. The one trap: what is encrypted it can't read. So it takes the
-//! offer of TLS out of the server's greeting.
+//! is none, so jobs that find nothing to do don't count.
 #![expect(clippy::missing_panics_doc, reason = "a test without its line has nothing to say")]
 
-use std::collections::HashMap;
 use std::io;
-use std::net::Ipv4Addr;
 
 use common::db;
 use sqlx::MySqlPool;
 use sqlx::mysql::MySqlConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::protocol::{offer_no_tls, packet};
+use crate::NearEnd;
+use crate::protocol::{Statements, greet, packet};
 
 /// On which side of a step a service is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +38,8 @@ pub enum At {
 /// A tapped line to a database. It is cut when dropped.
 #[derive(Debug)]
 pub struct Tap {
-    port: u16,
+    end: NearEnd,
     line: watch::Sender<Line>,
-    listening: JoinHandle<()>,
 }
 
 /// What has gone through since it was last told where to stop.
@@ -61,23 +57,20 @@ struct Line {
 impl Tap {
     /// A tapped line to the server of `database`, on which nothing is stopped yet.
     pub async fn to_database(database: &MySqlConnectOptions) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let far = format!("{}:{}", database.get_host(), database.get_port());
         let line = watch::Sender::new(Line::default());
-        let listening = tokio::spawn(listen(listener, far, line.clone()));
-        Self { port, line, listening }
+        let tapped = line.clone();
+        let end = NearEnd::of(database, move |near, far| carry(near, far, tapped.clone())).await.expect("a port");
+        Self { end, line }
     }
 
     /// Where its near end is, on this machine.
     pub fn port(&self) -> u16 {
-        self.port
+        self.end.port()
     }
 
     /// A pool of ours, of up to `connections`, at its end.
     pub fn pool(&self, database: MySqlConnectOptions, connections: u32) -> MySqlPool {
-        let database = database.host(&Ipv4Addr::LOCALHOST.to_string()).port(self.port);
-        db::pool_options().max_connections(connections).connect_lazy_with(database)
+        db::pool_options().max_connections(connections).connect_lazy_with(self.end.reach(database))
     }
 
     /// Counts anew, and stops whoever comes to this step.
@@ -104,32 +97,15 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
-    fn drop(&mut self) {
-        self.listening.abort();
-    }
-}
-
-/// Takes connections, for ever.
-async fn listen(listener: TcpListener, far: String, line: watch::Sender<Line>) {
-    while let Ok((near, _)) = listener.accept().await {
-        let (far, line) = (far.clone(), line.clone());
-        tokio::spawn(async move {
-            let far = TcpStream::connect(far).await?;
-            for end in [&near, &far] {
-                end.set_nodelay(true)?;
-                // What is dropped is reset.
-                end.set_zero_linger()?;
-            }
-            carry(near, far, &line).await
-        });
-    }
-}
-
 /// Carries one connection until one side ends it, or it is stopped and broken off.
-async fn carry(mut near: TcpStream, mut far: TcpStream, line: &watch::Sender<Line>) -> io::Result<()> {
+async fn carry(mut near: TcpStream, mut far: TcpStream, line: watch::Sender<Line>) -> io::Result<()> {
+    for end in [&near, &far] {
+        // What is dropped is reset.
+        end.set_zero_linger()?;
+    }
+    greet(&mut near, &mut far).await?;
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (near.split(), far.split());
-    let (mut asked, mut answered, mut talk) = (Vec::new(), Vec::new(), Talk::default());
+    let (mut asked, mut answered, mut framed, mut talk) = (Vec::new(), Vec::new(), Vec::new(), Talk::default());
     loop {
         tokio::select! {
             read = asks.read_buf(&mut asked) => {
@@ -138,7 +114,7 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, line: &watch::Sender<Lin
                 }
                 while let Some(packet) = packet(&mut asked) {
                     let step = talk.asked(&packet);
-                    let stop = step.as_ref().and_then(|step| count(line, step));
+                    let stop = step.as_ref().and_then(|step| count(&line, step));
                     if stop != Some(Moment::Before) {
                         is_asked.write_all(&packet).await?;
                     }
@@ -156,7 +132,10 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, line: &watch::Sender<Lin
                 if read? == 0 {
                     return Ok(());
                 }
-                talk.answered(&mut answered);
+                framed.extend_from_slice(&answered);
+                while let Some(packet) = packet(&mut framed) {
+                    talk.statements.answered(&packet);
+                }
                 hears.write_all(&answered).await?;
                 answered.clear();
             }
@@ -191,31 +170,14 @@ struct Step {
 /// What is known of a connection from what was said on it.
 #[derive(Debug, Default)]
 struct Talk {
-    has_greeted: bool,
     in_transaction: bool,
-    /// The statement whose number the server is about to tell.
-    preparing: Option<String>,
-    prepared: HashMap<[u8; 4], String>,
+    statements: Statements,
 }
 
 impl Talk {
     /// Understands a packet of the client's.
     fn asked(&mut self, packet: &[u8]) -> Option<Step> {
-        const QUERY: u8 = 3;
-        const PREPARE: u8 = 0x16;
-        const EXECUTE: u8 = 0x17;
-        // A command is the first packet of its kind; what answers the server's greeting isn't.
-        let [_, _, _, 0, command, said @ ..] = packet else { return None };
-        let text = || String::from_utf8_lossy(said).trim().to_owned();
-        let statement = match *command {
-            QUERY => text(),
-            EXECUTE => self.prepared.get(said.first_chunk()?)?.clone(),
-            PREPARE => {
-                self.preparing = Some(text());
-                return None;
-            }
-            _ => return None,
-        };
+        let statement = self.statements.asked(packet)?;
         self.step(statement)
     }
 
@@ -231,18 +193,6 @@ impl Talk {
         };
         self.in_transaction = word == "begin" || was_in_transaction && !matches!(word.as_str(), "commit" | "rollback");
         counts.then_some(Step { statement, lasts })
-    }
-
-    /// Understands what the server says, and takes TLS out of its greeting.
-    fn answered(&mut self, bytes: &mut [u8]) {
-        if !std::mem::replace(&mut self.has_greeted, true) {
-            offer_no_tls(bytes);
-        }
-        if let (Some(statement), [_, _, _, _, 0, number @ ..]) = (self.preparing.take(), &*bytes)
-            && let Some(number) = number.first_chunk()
-        {
-            self.prepared.insert(*number, statement);
-        }
     }
 }
 

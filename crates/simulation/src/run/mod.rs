@@ -22,7 +22,7 @@ use crate::rules::{self, Broken};
 use crate::server::Server;
 use crate::story::Story;
 use crate::town::{PEOPLE, PRICE, Town};
-use crate::wire::Wire;
+use crate::wire;
 
 mod burst;
 mod rest;
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
 
     /// Starts a process, or another one in a dead one's place.
     async fn start(&self, number: usize) -> Result<Process> {
-        let wire = Wire::to(self.database, number, &self.conductor, self.planted).await?;
+        let wire = wire::lay(self.database, number, &self.conductor, self.planted).await?;
         let around = Surroundings {
             database: self.database.clone(),
             provider: self.door.address(number),
