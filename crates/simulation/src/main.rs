@@ -38,7 +38,7 @@ struct Settings {
     /// Replay only this one, and tell its story.
     #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Tell also every statement.
+    /// Tell also every statement; of seeds that break no rule, by what their stories are compared.
     #[arg(long)]
     verbose: bool,
     /// Plant a fault, and look for it; `all`: each in turn, within its own number of seeds.
@@ -98,6 +98,9 @@ async fn explore(settings: &Settings) -> Result<bool> {
     let broken = search(settings, None, settings.seeds.clone(), |outcome| {
         done += 1;
         figures += outcome.figures;
+        if settings.verbose && outcome.broken.is_none() {
+            told(&format!("seed {}, story {}", outcome.seed, outcome.hash))?;
+        }
         if done % NEWS == 0 || done == all {
             told(&format!("{done} of {all} seeds, {:.1} s", began.elapsed().as_secs_f64()))?;
         }

@@ -55,6 +55,16 @@ async fn the_same_seed_is_the_same_story(_: MySqlPoolOptions, database: MySqlCon
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn payments_that_nobody_was_asked_about_yet_have_their_order(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let simulation = Simulation::new(database, None).await.unwrap();
+    // It has two of them.
+    let first = simulation.run(150).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(first.whole_story, simulation.run(150).await.unwrap().whole_story);
+    }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn seats_taken_without_a_guard_are_found(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     assert_found(database, "no-guard").await;
 }

@@ -135,7 +135,7 @@ pub(super) async fn due(connection: &mut MySqlConnection, limit: u32) -> sqlx::R
     sqlx::query_scalar!(
         r#"select call_id as "call_id: Uuid" from provider_calls
            where state = 'STARTED' and next_attempt_at <= now(6) and (leased_until is null or leased_until <= now(6))
-           order by next_attempt_at limit ?"#,
+           order by next_attempt_at, call_id limit ?"#,
         limit,
     )
     .fetch_all(connection)

@@ -228,10 +228,11 @@ pub(crate) async fn find(connection: &mut MySqlConnection, reference: &BookingRe
     })
 }
 
-/// The seats of a booking's passengers.
+/// The seats of a booking's passengers, in the order in which they were named.
 pub(super) async fn seats_of(connection: &mut MySqlConnection, booking_id: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
-        r#"select seat_number as "seat!" from passengers where booking_id = ? and seat_number is not null"#,
+        r#"select seat_number as "seat!" from passengers where booking_id = ? and seat_number is not null
+           order by passenger_id"#,
         booking_id,
     )
     .fetch_all(connection)
@@ -368,7 +369,7 @@ pub(super) async fn overdue(connection: &mut MySqlConnection, limit: u32) -> sql
          where b.status = 'PENDING' and b.payment_due_at <= now(6)
            and (not exists (select 1 from payments p where p.booking_id = b.booking_id and p.status = 'REQUESTED')
                 or not exists (select 1 from claims c where c.hold_id = b.hold_id and (c.held_until is null or c.held_until > now(6))))
-         order by b.payment_due_at limit ?",
+         order by b.payment_due_at, b.booking_id limit ?",
         limit,
     )
     .fetch_all(connection)

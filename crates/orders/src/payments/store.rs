@@ -330,7 +330,7 @@ pub(super) async fn to_ask_about(
                     p.created_at <= now(6) - interval ? second or (b.status = 'PENDING' and b.payment_due_at <= now(6)),
                     p.created_at > now(6) - interval 1 day
                     and p.checked_at <= now(6) - interval timestampdiff(second, p.created_at, p.checked_at) second)
-           order by p.checked_at limit ?"#,
+           order by p.checked_at, p.payment_id limit ?"#,
         interval.num_seconds(),
         after.num_seconds(),
         limit,
@@ -361,7 +361,7 @@ pub(super) async fn unbooked(connection: &mut MySqlConnection, after: TimeDelta,
         "select payment_id from payments
          where status in ('PAID', 'PARTIALLY_REFUNDED') and booking_id is null and closed_at is null
            and paid_at <= now(6) - interval ? second
-         order by paid_at limit ?",
+         order by paid_at, payment_id limit ?",
         after.num_seconds(),
         limit,
     )

@@ -45,7 +45,7 @@ pub(super) async fn due(connection: &mut MySqlConnection, limit: u32) -> sqlx::R
              and (r.state = 'SENT' or not exists (
                   select 1 from refunds o where o.receipt_id = r.receipt_id
                   and (o.state = 'SENT' or o.state = 'PENDING' and o.refund_id < r.refund_id)))
-           order by r.next_attempt_at limit ?"#,
+           order by r.next_attempt_at, r.refund_id limit ?"#,
         limit,
     )
     .fetch_all(connection)

@@ -92,7 +92,7 @@ pub(super) async fn find(connection: &mut MySqlConnection, event_id: Uuid) -> sq
 
 /// The messages for an order that are still to be applied.
 pub(super) async fn waiting_for(connection: &mut MySqlConnection, order_id: &str) -> sqlx::Result<Vec<Kept>> {
-    select_kept!(connection, "e.applied_at is null and e.order_id = ? order by e.received_at", order_id)
+    select_kept!(connection, "e.applied_at is null and e.order_id = ? order by e.received_at, e.event_id", order_id)
 }
 
 /// Messages that can be applied by now, because their order has appeared.
@@ -100,7 +100,7 @@ pub(super) async fn applicable(connection: &mut MySqlConnection, limit: u32) -> 
     select_kept!(
         connection,
         "e.applied_at is null and exists (select 1 from payments p where p.order_id = e.order_id)
-         order by e.received_at limit ?",
+         order by e.received_at, e.event_id limit ?",
         limit
     )
 }
@@ -110,7 +110,8 @@ pub(super) async fn orphaned(connection: &mut MySqlConnection, limit: u32) -> sq
     select_kept!(
         connection,
         "e.applied_at is null and e.received_at <= now(6) - interval 1 hour
-         and not exists (select 1 from payments p where p.order_id = e.order_id) order by e.received_at limit ?",
+         and not exists (select 1 from payments p where p.order_id = e.order_id)
+         order by e.received_at, e.event_id limit ?",
         limit
     )
 }

@@ -74,7 +74,7 @@ pub(super) async fn charges_to_compare(
                          where s.schedule_id = b.schedule_id and s.flight_date >= current_date - interval 2 day))
          and coalesce(c.checked_at, c.updated_at) <= now(6) - interval
              least(21600, greatest(?, timestampdiff(second, c.updated_at, coalesce(c.checked_at, c.updated_at)))) second
-         order by c.checked_at limit ?",
+         order by c.checked_at, c.receipt_id limit ?",
         interval.num_seconds(),
         PAGE / 2
     )
@@ -157,7 +157,7 @@ pub(super) async fn payments_to_compare(
              and p.created_at between now(6) - interval 7 day and now(6) - interval 1 minute
              and coalesce(p.checked_at, p.created_at) <= now(6) - interval
                  greatest(?, timestampdiff(second, p.created_at, coalesce(p.checked_at, p.created_at))) second
-           order by p.checked_at limit ?"#,
+           order by p.checked_at, p.payment_id limit ?"#,
         interval.num_seconds(),
         PAGE / 2,
     )
