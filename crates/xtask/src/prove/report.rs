@@ -2,17 +2,19 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use super::Arguments;
 use super::battles::Battle;
 use super::crowd::Seen;
 use super::judge::Judgement;
-use super::room::Camp;
 use super::search::Searches;
-use crate::workspace::Profile;
+
+/// How much is told of each line that the simulation says; the rest is in its log.
+const WIDTH: usize = 150;
 
 /// What came of a battle.
 pub(super) struct Outcome {
@@ -24,41 +26,66 @@ pub(super) struct Outcome {
     pub(super) costs: Vec<String>,
 }
 
+/// What came of the simulation.
+pub(super) struct Simulated {
+    pub(super) lines: Vec<String>,
+    pub(super) judgement: Judgement,
+}
+
 /// What came of all.
 pub(super) struct Report {
     head: String,
     clients: u16,
     battles: Vec<(Battle, Result<Outcome>)>,
+    simulation: Option<Result<Simulated>>,
 }
 
 impl Report {
-    /// Nothing yet.
-    pub(super) async fn new(camp: &Camp<'_>, arguments: &Arguments) -> Self {
+    /// Nothing yet. `server` is what the database server is.
+    pub(super) async fn new(server: &str, arguments: &Arguments) -> Self {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().unwrap_or("unknown").to_owned();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let build = if camp.profile == Profile::Release { "release" } else { "debug" };
+        let build = if arguments.release { "release" } else { "debug" };
+        let fire = match arguments.battles() {
+            [] => String::new(),
+            _ => format!("; seed {}, {} s of fire", arguments.seed, arguments.seconds),
+        };
         let head = format!(
-            "{}; {cores} cores, load {load} when it began; {}; {build} programs of {}; seed {}, {} s of fire.",
+            "{}; {cores} cores, load {load} when it began; {}; {build} programs of {}{fire}.",
             said("date", &["+%F %H:%M %Z"]).await,
-            camp.server(),
+            server,
             said("git", &["describe", "--always", "--dirty=, changed", "--exclude=*"]).await,
-            arguments.seed,
-            arguments.seconds,
         );
-        Self { head, clients: arguments.clients, battles: Vec::new() }
+        Self { head, clients: arguments.clients, battles: Vec::new(), simulation: None }
     }
 
     pub(super) fn add(&mut self, battle: Battle, outcome: Result<Outcome>) {
         self.battles.push((battle, outcome));
     }
 
-    /// Whether all was as it should be.
-    pub(super) fn is_good(&self) -> bool {
-        self.battles.iter().all(|(_, outcome)| outcome.as_ref().is_ok_and(|outcome| outcome.judgement.is_good()))
+    pub(super) fn add_simulation(&mut self, simulated: Result<Simulated>) {
+        self.simulation = Some(simulated);
     }
 
+    /// Whether all was as it should be.
+    pub(super) fn is_good(&self) -> bool {
+        let is_good = |outcome: &Result<Outcome>| outcome.as_ref().is_ok_and(|outcome| outcome.judgement.is_good());
+        let is_sound = |simulated: &Result<Simulated>| simulated.as_ref().is_ok_and(|it| it.judgement.is_good());
+        self.battles.iter().all(|(_, outcome)| is_good(outcome)) && self.simulation.iter().all(is_sound)
+    }
+
+    /// Writes it as a page, beside the logs.
+    pub(super) fn write(&self, logs: &Path) -> Result<()> {
+        let file = logs.join("report.md");
+        fs::write(&file, self.markdown()).with_context(|| format!("{} can't be written", file.display()))
+    }
+
+    /// A head, and a row for each battle; nothing where none was fought.
     fn rows(&self) -> Vec<[String; 12]> {
+        if self.battles.is_empty() {
+            return Vec::new();
+        }
         let head = [
             "battle",
             "clients",
@@ -102,11 +129,15 @@ impl Report {
 
     /// For the terminal.
     pub(super) fn text(&self) -> String {
-        format!("\n{}\n\n{}", self.head, crate::report::table(&self.rows()))
+        let mut text = format!("\n{}\n\n{}", self.head, crate::report::table(&self.rows()));
+        if let Some(simulated) = &self.simulation {
+            let _ = write!(text, "\nThe simulation:\n{}", told(simulated));
+        }
+        text
     }
 
     /// As a page.
-    pub(super) fn markdown(&self) -> String {
+    fn markdown(&self) -> String {
         let mut page = format!("# Under fire\n\n{}\n", self.head);
         for (n, row) in self.rows().iter().enumerate() {
             let _ = write!(page, "\n| {} |", row.join(" | "));
@@ -124,7 +155,34 @@ impl Report {
                 }
             }
         }
+        if let Some(simulated) = &self.simulation {
+            let _ = write!(
+                page,
+                "\n## simulation\n\nThe whole flow by seeds, every statement in its turn.\n\n{}",
+                told(simulated)
+            );
+        }
         page
+    }
+}
+
+fn told(simulated: &Result<Simulated>) -> String {
+    match simulated {
+        Ok(simulated) => simulated.summary(),
+        Err(error) => format!("- ✘ not run to its end: {error:#}\n"),
+    }
+}
+
+impl Simulated {
+    /// What the program said, and the verdicts.
+    fn summary(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            let told: String = line.chars().take(WIDTH).collect();
+            let _ = writeln!(text, "- {told}");
+        }
+        let _ = write!(text, "\n{}", self.judgement.told());
+        text
     }
 }
 
@@ -162,8 +220,16 @@ impl Outcome {
         for cost in costs {
             let _ = writeln!(text, "- {cost}");
         }
-        text.push('\n');
-        for verdict in &judgement.verdicts {
+        let _ = write!(text, "\n{}", judgement.told());
+        text
+    }
+}
+
+impl Judgement {
+    /// A line for each verdict.
+    fn told(&self) -> String {
+        let mut text = String::new();
+        for verdict in &self.verdicts {
             let _ = match &verdict.fault {
                 None => writeln!(text, "- ✔ {}", verdict.question),
                 Some(fault) => writeln!(text, "- ✘ {}: {fault}", verdict.question),
