@@ -155,6 +155,12 @@ pub async fn lock<P: Pool>(connection: &mut MySqlConnection, pool: &P) -> sqlx::
     Ok(Some(row))
 }
 
+/// Whether more may be free for `owner_id` than a pool counts, once it is [locked](lock): something in it has lapsed, or
+/// the owner has what would give way. Locks nothing.
+pub async fn may_give_way(connection: &mut MySqlConnection, pool_id: i64, owner_id: i64) -> sqlx::Result<bool> {
+    store::may_give_way(connection, pool_id, owner_id).await
+}
+
 /// Holds what is wanted, in a pool that this transaction has [locked](lock).
 ///
 /// Where capacity or the cap doesn't suffice, the owner's own yielding holds give way first.

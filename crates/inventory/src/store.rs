@@ -94,6 +94,19 @@ pub(crate) async fn yielding_of(
     .await
 }
 
+pub(crate) async fn may_give_way(connection: &mut MySqlConnection, pool_id: i64, owner_id: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select (exists (select 1 from claims where pool_id = ? and held_until <= now(6))
+                   or exists (select 1 from claims where pool_id = ? and owner_id = ? and state = 'HELD' and yielding))
+                  as "may!: bool""#,
+        pool_id,
+        pool_id,
+        owner_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 pub(crate) async fn held_for_a_time(
     connection: &mut MySqlConnection,
     pool_id: i64,

@@ -74,7 +74,15 @@ impl Pool for Seats {
 /// The flight's own facts are read before the lock: under it, only what a sale decides by is read again, so that
 /// the row is held as shortly as possible. Should the flight have changed meanwhile, it is read once more.
 pub(crate) async fn lock(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<Option<Schedule>> {
-    let Some(schedule) = catalogue::schedules::find(connection, schedule_id).await? else { return Ok(None) };
+    match catalogue::schedules::find(connection, schedule_id).await? {
+        Some(schedule) => lock_found(connection, schedule).await,
+        None => Ok(None),
+    }
+}
+
+/// The same, of a schedule that was read already.
+pub(crate) async fn lock_found(connection: &mut MySqlConnection, schedule: Schedule) -> sqlx::Result<Option<Schedule>> {
+    let schedule_id = schedule.schedule_id;
     let Some(sale) = inventory::lock(connection, &Seats(schedule_id)).await? else { return Ok(None) };
     if sale.flight_revision != schedule.flight_revision {
         return catalogue::schedules::find(connection, schedule_id).await;

@@ -54,6 +54,8 @@ pub struct Schedule {
     pub aircraft: String,
     /// The seats there are to choose from.
     pub cabin: Cabin,
+    /// How many seats were free when it was read. Holds that have lapsed since may still count as taken.
+    pub available_seats: i64,
     /// The price before any discount.
     pub current_price: Money,
     /// The active discount in percent, if there is one.

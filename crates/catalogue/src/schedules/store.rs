@@ -13,7 +13,7 @@ use crate::flights::AIRLINE;
 /// The schedule with this id.
 pub async fn find(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<Option<Schedule>> {
     let row = sqlx::query!(
-        r#"select s.schedule_id, s.flight_id, s.flight_date, s.current_price, s.status as "status: ScheduleStatus",
+        r#"select s.schedule_id, s.flight_id, s.flight_date, s.available_seats, s.current_price, s.status as "status: ScheduleStatus",
                   (s.cancelled_at is not null) as "is_grounded: bool", s.flight_revision,
                   f.airline, f.departure_airport, f.arrival_airport, f.departure_time, f.arrival_time, f.duration,
                   f.aircraft, f.is_active as "is_active: bool", a.time_zone, d.discount_percentage,
@@ -41,6 +41,7 @@ pub async fn find(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::R
         duration: row.duration,
         aircraft: row.aircraft,
         cabin: Cabin::read(row.row_count, row.letters, row.exits, row.blocked),
+        available_seats: row.available_seats.into(),
         current_price: Money::won(row.current_price.into()),
         discount_percentage: row.discount_percentage.and_then(|p| u8::try_from(p).ok()),
         status: row.status.unwrap_or_default(),

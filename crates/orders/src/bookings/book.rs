@@ -1,5 +1,6 @@
 //! Booking: seats are held before anything else is promised; a payment that waits for this booking is taken up.
 
+use catalogue::schedules::Schedule;
 use common::db;
 use common::events::{self, Cause, Subject};
 use common::idempotency::{Once, Told, Tx};
@@ -134,7 +135,11 @@ impl Orders {
             tx.rollback().await?;
             return Ok(Placed::Unsure(orders));
         }
-        let schedule = seats::lock(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
+        let found = catalogue::schedules::find(&mut tx, new.schedule_id).await?.ok_or(BookError::UnknownSchedule)?;
+        if matches!(waiting, Waiting::None) && self.is_sold_out(&mut tx, &found, new).await? {
+            return Err(BookError::SoldOut);
+        }
+        let schedule = seats::lock_found(&mut tx, found).await?.ok_or(BookError::UnknownSchedule)?;
         if !schedule.is_on_sale(self.clock.now()) {
             return Err(BookError::NotOnSale);
         }
@@ -199,6 +204,19 @@ impl Orders {
         let (booking_number, search_key) = (booking_number.to_string(), Some(schedule.search_key()));
         let receipt = Receipt { booking_id, booking_number, status, payment_due_at, total, search_key };
         Ok(tx.commit(Booked::New(receipt)).await?.into())
+    }
+
+    /// Whether locking the schedule would show no more than is seen without: it is on sale, and too few of its seats are
+    /// free. So a crowd that finds a flight sold out doesn't stand in line to be told.
+    async fn is_sold_out(
+        &self,
+        connection: &mut MySqlConnection,
+        schedule: &Schedule,
+        new: &NewBooking,
+    ) -> sqlx::Result<bool> {
+        Ok(schedule.available_seats < new.quantity().into()
+            && schedule.is_on_sale(self.clock.now())
+            && !inventory::may_give_way(connection, new.schedule_id, new.user_id).await?)
     }
 
     /// Inserts the row under a number that nobody has; a collision draws again.

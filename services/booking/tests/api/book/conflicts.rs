@@ -41,6 +41,19 @@ async fn more_people_than_free_seats_get_none(_: MySqlPoolOptions, database: MyS
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn who_finds_a_flight_sold_out_does_not_wait_for_its_row(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let service = Service::start(database);
+    let schedule = service.schedule(1).await;
+    service.traveller().await.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    let late = service.traveller().await;
+    let mut row = service.world.db.begin().await.unwrap();
+    let lock = sqlx::query("select 1 from flight_schedules where schedule_id = ? for update").bind(schedule);
+    lock.execute(&mut *row).await.unwrap();
+    late.post("/api/bookings", &request(schedule, 1, 320_000, &[])).await.refused(409, "sold-out");
+    row.rollback().await.unwrap();
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_seat_has_one_owner(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let service = Service::start(database);
     let schedule = service.schedule(180).await;
