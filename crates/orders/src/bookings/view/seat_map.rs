@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::{self, Seating};
+use super::store::{self, CabinOnSale};
 use crate::Orders;
 
 common::text_enum! {
@@ -109,33 +109,33 @@ type Taken = BTreeMap<SeatNumber, SeatState>;
 impl Orders {
     /// The seats of a schedule that can't be chosen, in the order people count them. None for an unknown schedule.
     pub async fn occupied_seats(&self, schedule_id: i64) -> sqlx::Result<BTreeSet<SeatNumber>> {
-        let Some((seating, taken)) = self.look_at_seats(schedule_id).await? else { return Ok(BTreeSet::new()) };
-        Ok(taken.into_keys().chain(seating.cabin.blocked().iter().copied()).collect())
+        let Some((on_sale, taken)) = self.look_at_seats(schedule_id).await? else { return Ok(BTreeSet::new()) };
+        Ok(taken.into_keys().chain(on_sale.cabin.blocked().iter().copied()).collect())
     }
 
     /// The seat map of a schedule; `None` if there is no such schedule.
     pub async fn seat_map(&self, schedule_id: i64) -> sqlx::Result<Option<SeatMap>> {
-        let Some((seating, taken)) = self.look_at_seats(schedule_id).await? else { return Ok(None) };
-        let rows = rows(&seating.cabin, &taken);
+        let Some((on_sale, taken)) = self.look_at_seats(schedule_id).await? else { return Ok(None) };
+        let rows = rows(&on_sale.cabin, &taken);
         Ok(Some(SeatMap {
             schedule_id,
-            flight_id: seating.flight_id,
-            flight_date: seating.flight_date,
-            aircraft: seating.aircraft,
-            columns: seating.cabin.columns().collect(),
+            flight_id: on_sale.flight_id,
+            flight_date: on_sale.flight_date,
+            aircraft: on_sale.aircraft,
+            columns: on_sale.cabin.columns().collect(),
             seats: Seats::of(&rows),
             rows,
-            available_seats: seating.available,
+            available_seats: on_sale.available,
         }))
     }
 
-    async fn look_at_seats(&self, schedule_id: i64) -> sqlx::Result<Option<(Seating, Taken)>> {
+    async fn look_at_seats(&self, schedule_id: i64) -> sqlx::Result<Option<(CabinOnSale, Taken)>> {
         let mut connection = self.db.acquire().await?;
-        let Some(seating) = store::seating(&mut connection, schedule_id).await? else { return Ok(None) };
+        let Some(on_sale) = store::cabin_on_sale(&mut connection, schedule_id).await? else { return Ok(None) };
         let taken = inventory::taken_units(&mut connection, schedule_id).await?;
         let state = |is_sold| if is_sold { SeatState::Sold } else { SeatState::Held };
         let taken = taken.iter().filter_map(|taken| Some((taken.unit.parse().ok()?, state(taken.is_sold))));
-        Ok(Some((seating, taken.collect())))
+        Ok(Some((on_sale, taken.collect())))
     }
 }
 

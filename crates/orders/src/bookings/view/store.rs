@@ -236,7 +236,7 @@ pub(in crate::bookings) async fn passengers_of(
 }
 
 /// What is flown on a schedule, in which cabin, and how many more can be booked.
-pub(super) struct Seating {
+pub(super) struct CabinOnSale {
     pub(super) flight_id: String,
     pub(super) flight_date: NaiveDate,
     pub(super) aircraft: String,
@@ -244,8 +244,11 @@ pub(super) struct Seating {
     pub(super) available: i64,
 }
 
-/// The seating of a schedule. What has lapsed counts as free, as in searches.
-pub(super) async fn seating(connection: &mut MySqlConnection, schedule_id: i64) -> sqlx::Result<Option<Seating>> {
+/// A schedule's cabin, and how much of it is free. What has lapsed counts as free, as in searches.
+pub(super) async fn cabin_on_sale(
+    connection: &mut MySqlConnection,
+    schedule_id: i64,
+) -> sqlx::Result<Option<CabinOnSale>> {
     let row = sqlx::query!(
         r#"select s.flight_id, s.flight_date, f.aircraft, c.row_count, c.letters, c.exits, c.blocked,
                   cast(s.available_seats - s.oversold + (select coalesce(sum(l.quantity), 0) from claims l
@@ -259,7 +262,7 @@ pub(super) async fn seating(connection: &mut MySqlConnection, schedule_id: i64) 
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Seating {
+    Ok(row.map(|row| CabinOnSale {
         flight_id: row.flight_id,
         flight_date: row.flight_date,
         aircraft: row.aircraft,
