@@ -48,6 +48,7 @@ mod test;
 mod tool;
 mod up;
 mod verdicts;
+mod visit;
 mod welcome;
 mod workspace;
 

@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::doors::{Doors, Seen, Visitor, first_words};
 use super::provider::Provider;
-use crate::measure::client::Request;
+use crate::visit::{Doors, Request, Seen, Visitor, first_words};
 use crate::{random, welcome};
 
 /// How many there are.
@@ -97,28 +96,28 @@ impl Customer {
             "name": "김여행", "email": customer.email, "password": PASSWORD, "phone": "010-1234-5678", "birthDate": "1990-02-03",
         });
         let sign_up = Request::post("/api/auth/signup", &person).answered(StatusCode::CREATED);
-        customer.visitor.ask("auth", &sign_up).await?;
+        customer.ask("auth", &sign_up).await?;
         customer.log_in().await?;
         Ok(customer)
     }
 
     async fn log_in(&mut self) -> Result<()> {
         let credentials = json!({ "email": self.email, "password": PASSWORD });
-        let session = self.visitor.ask("auth", &Request::post("/api/auth/login", &credentials)).await?;
+        let session = self.ask("auth", &Request::post("/api/auth/login", &credentials)).await?;
         text(&session["token"])?.clone_into(&mut self.token);
         Ok(())
     }
 
     /// The account's id, as the service says it to whoever has this session.
     pub(super) async fn id(&mut self) -> Result<i64> {
-        let profile = self.visitor.ask("auth", &Request::get("/api/auth/profile").by(&self.token)).await?;
+        let profile = self.ask("auth", &Request::get("/api/auth/profile").by(&self.token)).await?;
         profile["user"]["user_id"].as_i64().context("a profile without an id")
     }
 
     /// Whether its session is refused.
     pub(super) async fn is_refused(&mut self) -> bool {
         let request = Request::get("/api/auth/profile").by(&self.token).answered(StatusCode::UNAUTHORIZED);
-        self.visitor.ask("auth", &request).await.is_ok()
+        self.ask("auth", &request).await.is_ok()
     }
 
     /// Searches, books, pays, and cancels two of three.
@@ -133,21 +132,21 @@ impl Customer {
             self.cancel(booking).await?;
         }
         let list = Request::get("/api/bookings").by(&self.token);
-        self.visitor.ask("booking", &list).await.map(drop)
+        self.ask("booking", &list).await.map(drop)
     }
 
     /// Holds a seat, and begins to pay for it. Answers where it stands in what was told.
     pub(super) async fn book(&mut self) -> Result<usize> {
         let day = welcome::in_days(u32::try_from(1 + self.trips % DAYS)?);
         let search = Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={day}"));
-        let found = self.visitor.ask("flight", &search).await?;
+        let found = self.ask("flight", &search).await?;
         let flights = found["flights"].as_array().into_iter().flatten();
         let emptiest = flights.max_by_key(|flight| flight["available_seats"].as_i64());
         let schedule = &emptiest.context("there is no flight")?["schedule_id"];
         let passenger = json!({ "name": "김여행", "birth_date": "1990-02-03", "phone": "010-1234-5678" });
         let wish = json!({ "schedule_id": schedule, "passengers": [passenger] });
         let wish = Request::post("/api/bookings", &wish).by(&self.token).answered(StatusCode::CREATED);
-        let made = self.visitor.ask("booking", &wish).await?;
+        let made = self.ask("booking", &wish).await?;
         self.told.push(Told {
             number: text(&made["booking_number"])?.to_owned(),
             order: None,
@@ -159,7 +158,7 @@ impl Customer {
         let booking = self.told.len() - 1;
         let Told { number, amount, .. } = &self.told[booking];
         let begin = json!({ "bookingId": number, "amount": amount });
-        let begun = self.visitor.ask("payment", &Request::post("/api/payments/init", &begin).by(&self.token)).await?;
+        let begun = self.ask("payment", &Request::post("/api/payments/init", &begin).by(&self.token)).await?;
         self.told[booking].order = Some(text(&begun["order_id"])?.to_owned());
         self.learn(booking, Standing::Held);
         Ok(booking)
@@ -173,7 +172,7 @@ impl Customer {
         let receipt = self.provider.pay(&order, *amount, "separate webhook-none").await?;
         let agreed = json!({ "orderId": order, "receiptId": receipt });
         let confirm = Request::post("/api/payments/confirm", &agreed).by(&self.token);
-        self.visitor.ask("payment", &confirm).await?;
+        self.ask("payment", &confirm).await?;
         self.learn(booking, Standing::Confirmed);
         Ok(())
     }
@@ -190,9 +189,14 @@ impl Customer {
     pub(super) async fn cancel(&mut self, booking: usize) -> Result<()> {
         self.told[booking].asked_on = true;
         let path = format!("/api/bookings/{}/cancel", self.told[booking].number);
-        self.visitor.ask("booking", &Request::post(path, &json!({})).by(&self.token)).await?;
+        self.ask("booking", &Request::post(path, &json!({})).by(&self.token)).await?;
         self.learn(booking, Standing::Cancelled);
         Ok(())
+    }
+
+    async fn ask(&mut self, service: &str, request: &Request) -> Result<Value> {
+        let answer = self.visitor.ask(service, request).await?;
+        serde_json::from_slice(&answer).map_err(|error| self.visitor.seen.lose(error.into()))
     }
 
     fn learn(&mut self, booking: usize, standing: Standing) {
@@ -206,9 +210,9 @@ impl Customer {
         let show = |path: String| Request::get(path).by(&self.token);
         let (booking, order) = (show(format!("/api/bookings/{number}")), order.as_ref());
         let payment = order.map(|order| show(format!("/api/payments/{order}")));
-        let booking = self.visitor.ask("booking", &booking).await?;
+        let booking = self.ask("booking", &booking).await?;
         let payment = match payment {
-            Some(payment) => self.visitor.ask("payment", &payment).await?["payment"]["status"].take(),
+            Some(payment) => self.ask("payment", &payment).await?["payment"]["status"].take(),
             None => Value::Null,
         };
         Ok(Status {

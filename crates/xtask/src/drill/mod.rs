@@ -15,7 +15,6 @@ mod backup;
 mod books;
 mod cache;
 mod customers;
-mod doors;
 mod keys;
 mod password;
 mod protocol;

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::measure::client::{Client, Request};
+use crate::visit::{self, Request};
 
 /// Where it is.
 #[derive(Clone)]
@@ -39,23 +39,20 @@ impl Provider {
     /// Pays for an order as `script` says, and tells the receipt.
     pub(super) async fn pay(&self, order: &str, price: i64, script: &str) -> Result<String> {
         let payment = json!({ "order_id": order, "price": price, "script": script });
-        let paid = self.ask(&Request::post("/simulator/payments", &payment)).await?;
+        let paid = visit::ask(self.0, &Request::post("/simulator/payments", &payment)).await?;
         Ok(paid["receipt_id"].as_str().context("a payment without a receipt")?.to_owned())
     }
 
     /// Every receipt, by its id.
     pub(super) async fn receipts(&self) -> Result<BTreeMap<String, Receipt>> {
-        let receipts: Vec<Receipt> = serde_json::from_value(self.ask(&Request::get("/simulator/receipts")).await?)?;
+        let receipts: Vec<Receipt> =
+            serde_json::from_value(visit::ask(self.0, &Request::get("/simulator/receipts")).await?)?;
         Ok(receipts.into_iter().map(|receipt| (receipt.id.clone(), receipt)).collect())
     }
 
     /// Has the webhook of a receipt sent again, as its console can.
     pub(super) async fn tell_again(&self, receipt: &str) -> Result<()> {
         let path = format!("/simulator/receipts/{receipt}/webhook");
-        self.ask(&Request::post(path, &json!({ "webhook": "unsigned" }))).await.map(drop)
-    }
-
-    async fn ask(&self, request: &Request) -> Result<Value> {
-        Ok(serde_json::from_slice(&Client::new(self.0).ask(request).await?)?)
+        visit::ask(self.0, &Request::post(path, &json!({ "webhook": "unsigned" }))).await.map(drop)
     }
 }

@@ -11,15 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 
-use super::doors::{Doors, Probes};
 use super::provider::Provider;
 use crate::install::{self, Needs};
-use crate::measure::instance::{Address, Instance};
-use crate::measure::rolling::DELAY;
 use crate::migrate::{self, Load};
 use crate::place::Place;
 use crate::process::{Output, Process};
@@ -27,7 +24,8 @@ use crate::servers::{CLIENT_FILE, DATABASE_NAME, Database, Servers, mariadb, red
 use crate::services::{Ports, Service, described};
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Environment};
+use crate::system::{self, Address, Environment, Instance};
+use crate::visit::{DELAY, Doors, Probes};
 use crate::workspace::{Profile, Workspace};
 use crate::{build, probe, programs, random, report};
 
@@ -164,14 +162,10 @@ impl<'a> Site<'a> {
         self.doors.until_open(address.public).await
     }
 
-    /// Waits until the probes of all replicas have said yes, and tells how long that took.
-    pub(super) async fn until_ready(&self) -> Result<Duration> {
-        let started = Instant::now();
-        while !self.doors.all_open() {
-            ensure!(started.elapsed() < PATIENCE, "not every service becomes ready: see {}", self.logs.display());
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(started.elapsed())
+    /// Waits until the probes of all replicas have said yes.
+    pub(super) async fn until_ready(&self) -> Result<()> {
+        let ready = timeout(PATIENCE, self.doors.until_all_open()).await;
+        ready.with_context(|| format!("not every service becomes ready: see {}", self.logs.display()))
     }
 
     /// Kills the database and removes its data.

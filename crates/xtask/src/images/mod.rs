@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
-use crate::measure::rolling::Restarts;
 use crate::place::Place;
 use crate::report::{self, Style, paint};
 use crate::services::SERVICES;
 use crate::stack::Stack;
+use crate::visit::Restarts;
 use crate::workspace::Workspace;
 
 mod bases;
@@ -62,14 +62,6 @@ struct Image {
     ready_ms: Option<f64>,
 }
 
-/// A service that was restarted under load.
-#[derive(Serialize)]
-struct Restarted {
-    service: &'static str,
-    #[serde(flatten)]
-    restarts: Restarts,
-}
-
 /// What was found.
 #[derive(Serialize)]
 struct Findings {
@@ -87,7 +79,7 @@ struct Proof {
     /// Containers that may do nothing but run.
     confined: usize,
     journey: Vec<String>,
-    restarts: Vec<Restarted>,
+    restarts: Vec<Restarts>,
 }
 
 /// Does it all and prints it.
@@ -136,12 +128,11 @@ async fn prove(system: &System<'_>, images: &mut [Image]) -> Result<Proof> {
     let took = report::step("Starting the system from its images", system.start()).await?;
     let confined = report::step("Looking at what containers may do", system.check_confinement()).await?;
     let journey = report::step("Going through it as a customer", system.journey()).await?;
-    let visitors = report::step("Signing in and booking", system.visitors()).await?;
+    let users = report::step("Signing in and booking", system.users()).await?;
     let mut restarts = Vec::new();
     for service in SERVICES.iter().filter(|service| RESTARTED.contains(&service.name)) {
         let doing = format!("Restarting {} under load", service.name);
-        let seen = report::step(&doing, system.restart(service, &visitors)).await?;
-        restarts.push(Restarted { service: service.name, restarts: seen });
+        restarts.push(report::step(&doing, system.restart(service, &users)).await?);
     }
     report::step("Timing the start of each service", async {
         for service in &SERVICES {
@@ -163,7 +154,7 @@ fn milliseconds(duration: Duration) -> f64 {
 
 impl Findings {
     fn lost(&self) -> usize {
-        self.proof.iter().flat_map(|proof| &proof.restarts).map(|restarted| restarted.restarts.lost).sum()
+        self.proof.iter().flat_map(|proof| &proof.restarts).map(|restarts| restarts.seen.lost).sum()
     }
 }
 
@@ -188,13 +179,13 @@ impl fmt::Display for Findings {
         proof.journey.iter().try_for_each(|step| writeln!(to, "  {step}"))?;
         writeln!(to, "\n{}\n", paint(Style::Bold, "Restarts under load"))?;
         let mut rows = vec![["service", "restarts", "answered", "sent again", "lost"].map(str::to_owned)];
-        rows.extend(proof.restarts.iter().map(|Restarted { service, restarts }| {
-            let counts = [restarts.times, restarts.answered, restarts.sent_again, restarts.lost].map(|n| n.to_string());
+        rows.extend(proof.restarts.iter().map(|Restarts { service, times, seen }| {
+            let counts = [*times, seen.answered, seen.sent_again, seen.lost].map(|n| n.to_string());
             let [times, answered, sent_again, lost] = counts;
             [(*service).to_owned(), times, answered, sent_again, lost]
         }));
         to.write_str(&report::table(&rows))?;
-        let reasons = proof.restarts.iter().filter_map(|row| Some((row.service, row.restarts.reason.as_ref()?)));
+        let reasons = proof.restarts.iter().filter_map(|row| Some((row.service, row.seen.reason.as_ref()?)));
         reasons.into_iter().try_for_each(|(service, reason)| writeln!(to, "\n{service}: {reason}"))
     }
 }

@@ -13,11 +13,10 @@ use tokio::time::{Instant, sleep};
 use super::bases::Base;
 use super::engine::{Engine, said};
 use super::programs::JOURNEY;
-use crate::measure::instance::Address;
-use crate::measure::rolling::{DELAY, Pair, Restarts};
-use crate::measure::traffic::Visitors;
 use crate::probe;
 use crate::services::{SERVICES, Service};
+use crate::system::Address;
+use crate::visit::{DELAY, Pair, Restarts, Users};
 use crate::workspace::Workspace;
 
 /// What the containers of a proof are called after.
@@ -137,15 +136,15 @@ impl<'a> System<'a> {
     }
 
     /// Who asks the services while they are restarted, signed in through the gateway.
-    pub(super) async fn visitors(&self) -> Result<Visitors> {
+    pub(super) async fn users(&self) -> Result<Users> {
         let gateway = SERVICES.iter().find(|service| service.name == "gateway").context("there is no gateway")?;
         let door = self.containers(gateway).await?.first().context("the gateway has no container")?.address.public;
-        Visitors::meet(door, door, door).await
+        Users::meet(door, door, door).await
     }
 
-    /// Restarts both instances of `service` by turns while `visitors` ask it what its users ask most.
-    pub(super) async fn restart(&self, service: &Service, visitors: &Visitors) -> Result<Restarts> {
-        let traffic = visitors.traffic(service.name).into_iter().next().context("a service is asked nothing")?;
+    /// Restarts both instances of `service` by turns while `users` ask it what its users ask most.
+    pub(super) async fn restart(&self, service: &Service, users: &Users) -> Result<Restarts> {
+        let traffic = users.traffic(service).into_iter().next().context("a service is asked nothing")?;
         let containers = self.containers(service).await?;
         let pair: [Container; 2] =
             containers.try_into().ok().with_context(|| format!("{} doesn't run twice", service.name))?;

@@ -3,12 +3,12 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use super::Arguments;
-use super::instance::{Address, Instance};
 use crate::build;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
@@ -18,9 +18,13 @@ use crate::servers::{self, Servers};
 use crate::services::{Ports, SERVICES, Service};
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Environment};
+use crate::system::{self, Address, Environment, Instance};
+use crate::visit::Users;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
+
+/// How long the simulator may take to become ready.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What services are started with.
 pub(super) struct Bench<'a> {
@@ -61,7 +65,7 @@ impl<'a> Bench<'a> {
         command.current_dir(self.workspace.root()).envs(&self.environment);
         let log = self.logs.join(format!("{}.log", system::SIMULATOR));
         let mut simulator = Process::start(system::SIMULATOR, command, Output::File(&log))?;
-        let ready = probe::until_ready(&mut simulator, super::PATIENCE, || probe::http(port, "/health"));
+        let ready = probe::until_ready(&mut simulator, PATIENCE, || probe::http(port, "/health"));
         report::step("Starting the payment simulator", ready).await?;
         stack.push_worker(simulator)
     }
@@ -69,6 +73,23 @@ impl<'a> Bench<'a> {
     /// The service called `name`.
     pub(super) fn service(name: &str) -> Result<&'static Service> {
         SERVICES.iter().find(|service| service.name == name).with_context(|| format!("there is no service {name}"))
+    }
+
+    /// Signs users in, on services that stop again.
+    pub(super) async fn users(&self) -> Result<Users> {
+        report::step("Signing in and booking", async {
+            let mut instances = Vec::new();
+            for name in ["auth", "flight", "booking"] {
+                instances.push(self.start(Self::service(name)?).await?);
+            }
+            let [auth, flight, booking] = [0, 1, 2].map(|n: usize| instances[n].address.public);
+            let users = Users::meet(auth, flight, booking).await?;
+            for instance in instances {
+                instance.stop().await?;
+            }
+            Ok(users)
+        })
+        .await
     }
 
     /// Starts `service` where the others look for it.

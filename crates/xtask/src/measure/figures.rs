@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::load::Load;
 use super::machine::Machine;
-use super::rolling::Restarts;
-use super::traffic::Traffic;
 use crate::report::{self, Style, paint};
+use crate::visit::{Restarts, Seen, Traffic};
 
 const MEBIBYTE: f64 = (1 << 20) as f64;
 
@@ -99,14 +98,6 @@ impl Busy {
     }
 }
 
-/// A service restarted under load.
-#[derive(Serialize)]
-pub(super) struct Rolled {
-    pub(super) service: &'static str,
-    #[serde(flatten)]
-    pub(super) restarts: Restarts,
-}
-
 /// Everything.
 #[derive(Serialize)]
 pub(super) struct Figures {
@@ -115,7 +106,7 @@ pub(super) struct Figures {
     pub(super) seconds: u64,
     pub(super) quiet: Vec<Quiet>,
     pub(super) busy: Vec<Busy>,
-    pub(super) rolled: Vec<Rolled>,
+    pub(super) rolled: Vec<Restarts>,
 }
 
 impl Figures {
@@ -123,12 +114,12 @@ impl Figures {
     fn are_met(&self) -> bool {
         self.quiet.iter().all(|row| row.start_ms.is_met() && row.idle_mib.is_met())
             && self.busy.iter().all(|row| row.peak_mib.is_met())
-            && self.rolled.iter().all(|row| row.restarts.lost == 0)
+            && self.rolled.iter().all(|row| row.seen.lost == 0)
     }
 
     fn reasons(&self) -> impl Iterator<Item = String> {
         let busy = self.busy.iter().map(|row| (row.service, &row.failure));
-        let rolled = self.rolled.iter().map(|row| (row.service, &row.restarts.reason));
+        let rolled = self.rolled.iter().map(|row| (row.service, &row.seen.reason));
         busy.chain(rolled).filter_map(|(service, reason)| Some(format!("{service}: {}", reason.as_ref()?)))
     }
 }
@@ -162,7 +153,7 @@ impl fmt::Display for Figures {
             &format!("Two instances restarted by turns, under {connections} busy connections (goal: none lost)"),
         )?;
         let mut rows = vec![["", "restarts", "answered", "of them sent again", "lost"].map(str::to_owned)];
-        rows.extend(self.rolled.iter().map(Rolled::cells));
+        rows.extend(self.rolled.iter().map(restarted));
         to.write_str(&report::table(&rows))?;
 
         for reason in self.reasons() {
@@ -188,18 +179,11 @@ impl Busy {
     }
 }
 
-impl Rolled {
-    fn cells(&self) -> [String; 5] {
-        let Restarts { times, answered, sent_again, lost, .. } = &self.restarts;
-        let mark = if *lost == 0 { "✔" } else { "✘" };
-        [
-            self.service.to_owned(),
-            times.to_string(),
-            answered.to_string(),
-            sent_again.to_string(),
-            format!("{lost} {mark}"),
-        ]
-    }
+fn restarted(row: &Restarts) -> [String; 5] {
+    let Restarts { service, times, seen: Seen { answered, sent_again, lost, .. } } = row;
+    let mark = if *lost == 0 { "✔" } else { "✘" };
+    let [times, answered, sent_again] = [times, answered, sent_again].map(ToString::to_string);
+    [(*service).to_owned(), times, answered, sent_again, format!("{lost} {mark}")]
 }
 
 fn heading(to: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {

@@ -10,9 +10,8 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use super::client::{Client, Lost};
-use super::instance::Instance;
-use super::traffic::Traffic;
+use crate::system::Instance;
+use crate::visit::{Client, Lost, Traffic};
 
 /// How often memory is looked at.
 const GLANCE: Duration = Duration::from_millis(50);

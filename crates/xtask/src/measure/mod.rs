@@ -11,24 +11,21 @@ use tokio::time::sleep;
 use crate::report;
 use crate::services::{SERVICES, Service};
 use crate::stack::Stack;
+use crate::system::Instance;
+use crate::visit::{Restarts, Users};
 use crate::workspace::{Profile, Workspace};
 
 mod bench;
-pub(crate) mod client;
 mod figures;
-pub(crate) mod instance;
 mod load;
-pub(crate) mod machine;
-pub(crate) mod rolling;
-pub(crate) mod traffic;
+mod machine;
+mod processes;
 
 use bench::Bench;
-use figures::{Busy, Figure, Figures, Quiet, Rolled};
-use instance::Instance;
+use figures::{Busy, Figure, Figures, Quiet};
 use load::Load;
 use machine::Machine;
-use rolling::{Processes, Restarts};
-use traffic::Visitors;
+use processes::Processes;
 
 /// How many connections are busy at once.
 const CONNECTIONS: usize = 64;
@@ -44,9 +41,6 @@ const RESTARTED: [&str; 2] = ["booking", "gateway"];
 
 /// How long a service is left alone before its memory counts.
 const REST: Duration = Duration::from_secs(3);
-
-/// How long a service may take to become ready, or to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Measure memory, start and restart of the services.
 ///
@@ -80,17 +74,17 @@ impl Arguments {
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<()> {
     let load_before = Machine::load();
     let bench = Bench::set_up(arguments, workspace, stack).await?;
-    let visitors = Visitors::arrive(&bench).await?;
+    let users = bench.users().await?;
     let machine = Machine::this(workspace, arguments.profile(), &bench.servers, load_before).await;
     let (quiet, busy, rolled) = (Vec::new(), Vec::new(), Vec::new());
     let mut figures = Figures { machine, connections: CONNECTIONS, seconds: arguments.seconds, quiet, busy, rolled };
     for service in &SERVICES {
         let doing = format!("Measuring {}", service.name);
-        report::step(&doing, measure(service, &bench, &visitors, &mut figures)).await?;
+        report::step(&doing, measure(service, &bench, &users, &mut figures)).await?;
     }
     for name in RESTARTED {
         let doing = format!("Restarting {name} under load");
-        report::step(&doing, restart(Bench::service(name)?, &bench, &visitors, &mut figures)).await?;
+        report::step(&doing, restart(Bench::service(name)?, &bench, &users, &mut figures)).await?;
     }
     if arguments.json {
         report::say(serde_json::to_string_pretty(&figures)?);
@@ -101,7 +95,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
 }
 
 /// Starts `service` a few times, leaves the last one alone, and then not.
-async fn measure(service: &Service, bench: &Bench<'_>, visitors: &Visitors, figures: &mut Figures) -> Result<()> {
+async fn measure(service: &Service, bench: &Bench<'_>, users: &Users, figures: &mut Figures) -> Result<()> {
     let _upstream = start_upstream(service, bench).await?;
     let mut starts = Vec::new();
     for _ in 1..STARTS {
@@ -116,7 +110,7 @@ async fn measure(service: &Service, bench: &Bench<'_>, visitors: &Visitors, figu
     let idle_mib = Figure::idle(instance.memory()?);
     figures.quiet.push(Quiet { service: service.name, start_ms: Figure::start(starts[STARTS / 2]), idle_mib });
 
-    for traffic in visitors.traffic(service.name) {
+    for traffic in users.traffic(service) {
         let load = Load::put(&instance, &traffic, CONNECTIONS, Duration::from_secs(figures.seconds)).await?;
         sleep(REST).await;
         figures.busy.push(Busy::new(service.name, &traffic, load, instance.memory()?));
@@ -133,17 +127,10 @@ async fn start_upstream(service: &Service, bench: &Bench<'_>) -> Result<Option<I
 }
 
 /// Restarts `service` under its first kind of load.
-async fn restart(
-    service: &'static Service,
-    bench: &Bench<'_>,
-    visitors: &Visitors,
-    figures: &mut Figures,
-) -> Result<()> {
+async fn restart(service: &'static Service, bench: &Bench<'_>, users: &Users, figures: &mut Figures) -> Result<()> {
     let _upstream = start_upstream(service, bench).await?;
-    let traffic = visitors.traffic(service.name).into_iter().next().context("a service is asked nothing")?;
+    let traffic = users.traffic(service).into_iter().next().context("a service is asked nothing")?;
     let mut pair = Processes::start(service, bench).await?;
-    let restarts = Restarts::of(&mut pair, &traffic, CONNECTIONS, ROUNDS).await?;
-    pair.stop().await?;
-    figures.rolled.push(Rolled { service: service.name, restarts });
-    Ok(())
+    figures.rolled.push(Restarts::of(&mut pair, &traffic, CONNECTIONS, ROUNDS).await?);
+    pair.stop().await
 }

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ledger::{Booking, Pulse, Tally, Word, may_be_asked_again};
 use super::store::Schedule;
-use crate::measure::client::{Client, Lost, Request};
+use crate::visit::{Client, Lost, Request};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);

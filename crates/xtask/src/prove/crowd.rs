@@ -16,8 +16,8 @@ use super::ledger::{Booking, Tally};
 use super::room::{Camp, Room, day};
 use super::store::{FIRST_ACCOUNT, Schedule, Seats, Store};
 use super::token::session;
-use crate::measure::client::{Client, Request};
 use crate::report::{self, Style, paint};
+use crate::visit::{Client, Request};
 
 /// The seats of the flight that everybody wants.
 pub(super) const SEATS: i64 = 180;

@@ -12,7 +12,7 @@ use super::crowd::{SEATS, Seen};
 use super::ledger::{Booking, Word};
 use super::room::Room;
 use super::store::{Charge, Row, Seats, Store};
-use crate::measure::client::{Client, Request};
+use crate::visit::{Client, Request};
 
 /// How long what is under way may take to come to its end, once nobody asks for anything.
 const PATIENCE: Duration = Duration::from_mins(4);

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::room::day;
 use super::store::Schedule;
-use crate::measure::client::{Client, Request};
+use crate::visit::{Client, Request};
 
 /// How often is searched, and how long an answer may take.
 const SEARCHING: Duration = Duration::from_millis(200);

@@ -15,6 +15,9 @@ use crate::probe;
 use crate::process::{Output, Process};
 use crate::services::{any_free, internal};
 
+/// How long it may take to become ready, or to stop.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// How often a starting service is asked whether it is ready.
 const CLOSELY: Duration = Duration::from_millis(1);
 
@@ -46,9 +49,9 @@ impl Address {
 /// A service that became ready.
 pub(crate) struct Instance {
     process: Process,
-    pub(super) address: Address,
+    pub(crate) address: Address,
     /// From its start to its first yes.
-    pub(super) ready_after: Duration,
+    pub(crate) ready_after: Duration,
 }
 
 impl Instance {
@@ -58,7 +61,7 @@ impl Instance {
         let mut process = Process::start(name, command, Output::File(log))?;
         let question = || address.is_ready();
         tokio::select! {
-            ready = probe::until_yes_asked_every(CLOSELY, super::PATIENCE, question) => {
+            ready = probe::until_yes_asked_every(CLOSELY, PATIENCE, question) => {
                 if let Err(error) = ready {
                     bail!("{}", probe::not_ready(&process, &error).await);
                 }
@@ -69,7 +72,7 @@ impl Instance {
     }
 
     /// The memory it has from the machine, in bytes: its resident set, with the pages of its program.
-    pub(super) fn memory(&self) -> Result<u64> {
+    pub(crate) fn memory(&self) -> Result<u64> {
         let (id, _) = self.process.identity().context("a service has ended by itself")?;
         let path = format!("/proc/{id}/status");
         let status = fs::read_to_string(&path).with_context(|| format!("{path} can't be read"))?;
@@ -79,7 +82,7 @@ impl Instance {
     /// Asks it to stop and waits until it has. That it does so in good order is what is asked of it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.process.send(Signal::TERM);
-        let stopped = tokio::time::timeout(super::PATIENCE, self.process.succeeded()).await;
+        let stopped = tokio::time::timeout(PATIENCE, self.process.succeeded()).await;
         stopped.with_context(|| format!("{} does not stop", self.process.name()))?
     }
 }

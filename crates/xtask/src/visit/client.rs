@@ -106,6 +106,12 @@ impl From<Lost> for Error {
     }
 }
 
+/// What `server` answers to one request, by a client that asks nothing else: the JSON of the right answer.
+pub(crate) async fn ask(server: SocketAddr, request: &Request) -> Result<Value> {
+    let answer = Client::new(server).ask(request).await?;
+    serde_json::from_slice(&answer).with_context(|| format!("{} answers no JSON", request.path))
+}
+
 /// A client of whoever listens at one address.
 pub(crate) struct Client {
     server: SocketAddr,

@@ -19,6 +19,10 @@ use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
 
+mod instance;
+
+pub(crate) use instance::{Address, Instance};
+
 /// What the payment simulator is called.
 pub(crate) const SIMULATOR: &str = "bootpay";
 
