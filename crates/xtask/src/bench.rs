@@ -87,8 +87,8 @@ async fn measure(
 ) -> Result<u8> {
     let at = |port: Option<u16>| port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
     let environment = system::environment(&Settings::default(), ports, servers, stack.place()?)?;
-    let mut command = tokio::process::Command::new(workspace.binary(build::BENCH, profile));
-    command.current_dir(workspace.root()).envs(environment).arg(format!("--connections={}", arguments.connections));
+    let mut command = workspace.program(build::BENCH, profile, &environment);
+    command.arg(format!("--connections={}", arguments.connections));
     for (option, port) in
         [("--booking", ports.of("booking")), ("--payment", ports.of("payment")), ("--simulator", ports.simulator)]
     {

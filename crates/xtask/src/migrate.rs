@@ -1,7 +1,6 @@
 //! Running the `migrate` program against a database.
 
 use anyhow::{Context as _, Result};
-use tokio::process::Command;
 
 use crate::build;
 use crate::process::run_quietly;
@@ -30,8 +29,7 @@ pub(crate) async fn run(
     settings: &Settings,
     database: &Database,
 ) -> Result<()> {
-    let mut command = Command::new(workspace.binary(build::MIGRATE, profile));
-    command.current_dir(workspace.root()).envs(settings.all());
+    let mut command = workspace.program(build::MIGRATE, profile, settings.all());
     for (name, default) in ADMIN {
         command.env(name, settings.get_or(name, default));
     }

@@ -61,7 +61,7 @@ impl Place {
         lock.set_len(0)?;
         write!(lock, "`cargo xtask {run}` (process {})", std::process::id())?;
         let place = Self { directory: directory.to_owned(), throw_away: false, _lock: lock };
-        children::end_left_over(&place.path(CHILDREN));
+        children::end_left_over(&place.children());
         place.forget(CHILDREN)?;
         Ok(place)
     }
@@ -140,9 +140,14 @@ impl Place {
         }
     }
 
-    /// Writes down a child that a later run must end if this one can't.
+    /// The list of the children that a later run must end if this one can't.
+    pub(crate) fn children(&self) -> PathBuf {
+        self.path(CHILDREN)
+    }
+
+    /// Writes down one of them.
     pub(crate) fn remember(&self, child: &Process) -> Result<()> {
-        children::remember(&self.path(CHILDREN), child)
+        children::remember(&self.children(), child)
     }
 
     /// Leaves the directory after all children have ended.

@@ -54,8 +54,21 @@ pub(crate) async fn until_ready<A>(process: &mut Process, patience: Duration, qu
 where
     A: Future<Output = io::Result<()>>,
 {
+    until_ready_asked_every(INTERVAL, process, patience, question).await
+}
+
+/// The same for those who want to know it more exactly.
+pub(crate) async fn until_ready_asked_every<A>(
+    interval: Duration,
+    process: &mut Process,
+    patience: Duration,
+    question: impl Fn() -> A,
+) -> Result<()>
+where
+    A: Future<Output = io::Result<()>>,
+{
     tokio::select! {
-        answer = until_yes(patience, question) => match answer {
+        answer = until_yes_asked_every(interval, patience, question) => match answer {
             Ok(_) => Ok(()),
             Err(error) => bail!("{}", not_ready(process, &error).await),
         },

@@ -135,6 +135,12 @@ impl Process {
         }
     }
 
+    /// Kills it at once, with everything it started, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.send(Signal::KILL);
+        self.ended().await.map(drop)
+    }
+
     /// Waits for its end until `deadline`, then kills it.
     pub(crate) async fn end_by(&mut self, deadline: Instant) {
         if tokio::time::timeout_at(deadline, self.child.wait()).await.is_err() {

@@ -56,8 +56,7 @@ impl Stack {
     pub(crate) async fn lose_server(&mut self, name: &str) -> Result<()> {
         let index = self.servers.iter().position(|server| server.name() == name);
         let mut server = self.servers.remove(index.with_context(|| format!("{name} doesn't run"))?);
-        server.send(Signal::KILL);
-        server.ended().await.map(drop)
+        server.kill().await
     }
 
     /// Adds what uses the servers.

@@ -3,6 +3,7 @@
 //! The target directory is the one this very program was built into, so `CARGO_TARGET_DIR` and the like are
 //! honoured without asking cargo.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -97,6 +98,13 @@ impl Workspace {
             Profile::Release => "release",
         };
         self.target.join(directory).join(name)
+    }
+
+    /// The program `name` as it was built, to be run in this checkout and told `environment`.
+    pub(crate) fn program(&self, name: &str, profile: Profile, environment: &BTreeMap<String, String>) -> Command {
+        let mut command = Command::new(self.binary(name, profile));
+        command.current_dir(&self.root).envs(environment);
+        command
     }
 
     /// A cargo command in this workspace, with the macros of sqlx reading `.sqlx` instead of a database.

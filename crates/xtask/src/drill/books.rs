@@ -37,7 +37,7 @@ struct Receipts {
 impl Books {
     /// Has them compared, healed and reported.
     pub(super) async fn reconcile(site: &Site<'_>) -> Result<(Self, String)> {
-        let mut command = site.program("payment-service");
+        let mut command = site.launcher.program("payment-service");
         command.args(["reconcile", "--json"]).stdin(Stdio::null()).kill_on_drop(true);
         let answer = command.output().await?;
         // 1 means that a person has to look.

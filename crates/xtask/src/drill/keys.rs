@@ -16,7 +16,7 @@ const ACCEPTED: &str = "SECRET_KEYS_ACCEPTED";
 
 pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
     protocol.begin("SECRET_KEY is rotated under load");
-    let (old, new) = (site.environment[KEY].clone(), random::hex(32)?);
+    let (old, new) = (site.launcher.environment[KEY].clone(), random::hex(32)?);
     let mut of_before = Customer::arrive(&site.doors, &site.provider, 0).await?;
     let roll_twice = async {
         let steps = [
@@ -24,8 +24,8 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
             ("2. sign with the new one, accept the old one", &new, &old),
         ];
         for (step, signing, accepted) in steps {
-            site.environment.insert(KEY.to_owned(), signing.clone());
-            site.environment.insert(ACCEPTED.to_owned(), accepted.clone());
+            site.launcher.environment.insert(KEY.to_owned(), signing.clone());
+            site.launcher.environment.insert(ACCEPTED.to_owned(), accepted.clone());
             protocol.step(step, async { Ok(((), restarts(site.roll(&READERS).await?))) }).await?;
         }
         Ok(())
@@ -36,7 +36,7 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     let mut of_between = Customer::arrive(&site.doors, &site.provider, 0).await?;
     let honoured = !of_before.is_refused().await && !of_between.is_refused().await;
     protocol.fact("sessions of both keys are honoured", honoured, "one of before, one of between");
-    site.environment.remove(ACCEPTED);
+    site.launcher.environment.remove(ACCEPTED);
     protocol.step("3. after a day, drop the old key", async { Ok(((), restarts(site.roll(&READERS).await?))) }).await?;
     site.until_ready().await?;
     let refused = of_before.is_refused().await;

@@ -7,14 +7,14 @@ use anyhow::Result;
 
 use super::customers::Crowd;
 use super::protocol::Protocol;
-use super::site::Site;
+use super::site::{Site, services};
 
 /// The user that takes over.
 const NEXT: &str = "cloudjet_rows_2";
 
 pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
     protocol.begin("The database password is rotated under load");
-    let old = site.environment["DB_USER"].clone();
+    let old = site.launcher.environment["DB_USER"].clone();
     let change = async {
         protocol
             .step("make a second user with the same rights", async {
@@ -24,7 +24,7 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
             .await?;
         protocol
             .step("restart as that user, service by service", async {
-                let restarts = site.roll(&site.services()).await?;
+                let restarts = site.roll(&services()).await?;
                 Ok(((), format!("{restarts} restarts")))
             })
             .await?;

@@ -4,61 +4,47 @@
 //! As in production there are two kinds of database users: the one the servers are made with changes the schema and
 //! takes the backups; the services' own may read and write rows, and no more.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::provider::Provider;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
 use crate::place::Place;
-use crate::process::{Output, Process};
 use crate::servers::{CLIENT_FILE, DATABASE_NAME, Database, Servers, mariadb, redis, require_mariadb};
-use crate::services::{Ports, Service, described};
+use crate::services::{Ports, described};
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Address, Environment, Instance};
+use crate::system::{self, Address, Launcher, Replica};
 use crate::visit::{DELAY, Doors, Probes};
 use crate::workspace::{Profile, Workspace};
-use crate::{build, probe, programs, random, report};
+use crate::{build, programs, random, report};
 
-/// How long anything may take to become ready.
+/// How long the probes of all replicas may take to say yes.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How many replicas each service has.
-const REPLICAS: usize = 2;
 
 /// The services' first database user.
 const USER: &str = "cloudjet_rows";
 
 /// The system.
 pub(super) struct Site<'a> {
-    workspace: &'a Workspace,
-    profile: Profile,
-    /// What services are started with: a change reaches each at its next start.
-    pub(super) environment: Environment,
+    pub(super) launcher: Launcher<'a>,
     place: PathBuf,
-    logs: PathBuf,
     pub(super) servers: Servers,
     pub(super) provider: Provider,
     pub(super) doors: Doors,
     _probes: Probes,
-    replicas: BTreeMap<&'static str, Vec<Replica>>,
+    /// Two of each service.
+    replicas: Vec<Replica>,
     /// How many databases there have been: each has a binary log of its own.
     databases: usize,
-}
-
-struct Replica {
-    service: &'static Service,
-    address: Address,
-    instance: Option<Instance>,
 }
 
 impl<'a> Site<'a> {
@@ -83,89 +69,42 @@ impl<'a> Site<'a> {
         for load in [Load::Schema, Load::DemoData] {
             migrate::run(load, workspace, profile, &settings, &servers.database).await?;
         }
-        let logs = workspace.drill_logs();
-        fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
         let ports = Ports::any()?;
         let mut environment = system::environment(&settings, &ports, &servers, stack.place()?)?;
         environment.insert("LOG_FORMAT".to_owned(), "json".to_owned());
         environment.insert("SHUTDOWN_DELAY_SECONDS".to_owned(), DELAY.to_string());
+        let launcher = Launcher::new(workspace, profile, environment, workspace.drill_logs(), stack.place()?)?;
         let provider = Provider::at(ports.simulator.context("the simulator has no port")?);
-        let mut replicas: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut replicas = Vec::new();
         for service in described() {
-            let usual = Address::of(Ipv4Addr::LOCALHOST, ports.of(service.name).context("a service has no port")?);
-            for address in [usual, Address::any()?] {
-                replicas.entry(service.name).or_default().push(Replica { service, address, instance: None });
-            }
+            let usual = Address::here(ports.of(service.name).context("a service has no port")?);
+            replicas.extend([usual, Address::any()?].map(|address| Replica::of(service, address)));
         }
-        let addresses = replicas.values().flatten().map(|replica| (replica.service.name, replica.address));
-        let (doors, probes) = Doors::watch(addresses);
-        let mut site = Self {
-            workspace,
-            profile,
-            environment,
-            place,
-            logs,
-            servers,
-            provider,
-            doors,
-            _probes: probes,
-            replicas,
-            databases: 1,
-        };
+        let (doors, probes) = Doors::watch(replicas.iter().map(|replica| (replica.service.name, replica.address)));
+        let mut site = Self { launcher, place, servers, provider, doors, _probes: probes, replicas, databases: 1 };
         site.take_user(USER).await?;
-        site.start_simulator(&ports, stack).await?;
-        let all = site.services();
-        report::step("Starting two replicas of each service", site.roll(&all)).await?;
+        stack.push_worker(site.launcher.start_simulator().await?)?;
+        report::step("Starting two replicas of each service", site.roll(&services())).await?;
         site.until_ready().await?;
         Ok(site)
     }
 
-    async fn start_simulator(&self, ports: &Ports, stack: &mut Stack) -> Result<()> {
-        let port = ports.simulator.context("the simulator has no port")?;
-        let mut command = Command::new(self.workspace.binary(build::SIMULATOR, self.profile));
-        command.current_dir(self.workspace.root()).envs(&self.environment);
-        let log = self.logs.join(format!("{}.log", system::SIMULATOR));
-        let mut simulator = Process::start(system::SIMULATOR, command, Output::File(&log))?;
-        probe::until_ready(&mut simulator, PATIENCE, || probe::http(port, "/health")).await?;
-        stack.push_worker(simulator)
-    }
-
-    /// The names of all services that have replicas here.
-    pub(super) fn services(&self) -> Vec<&'static str> {
-        self.replicas.keys().copied().collect()
-    }
-
-    /// Restarts the replicas of these services, one at a time, with the settings as they are by now. Tells how many.
+    /// Restarts the replicas of these `services`, one at a time, with the settings as they are by now. Tells how many.
     pub(super) async fn roll(&mut self, services: &[&str]) -> Result<usize> {
-        for service in services {
-            for which in 0..REPLICAS {
-                self.restart(service, which).await?;
-            }
+        let mut restarts = 0;
+        for replica in self.replicas.iter_mut().filter(|replica| services.contains(&replica.service.name)) {
+            replica.stop().await?;
+            replica.start(&self.launcher).await?;
+            // The next one stops only when customers know of this one, as a cluster sees to it.
+            self.doors.until_open(replica.address.public).await?;
+            restarts += 1;
         }
-        Ok(services.len() * REPLICAS)
-    }
-
-    async fn restart(&mut self, service: &str, which: usize) -> Result<()> {
-        let replicas = self.replicas.get_mut(service);
-        let replica = replicas.and_then(|all| all.get_mut(which)).context("there is no such replica")?;
-        if let Some(old) = replica.instance.take() {
-            old.stop().await?;
-        }
-        let Replica { service, address, .. } = *replica;
-        let mut command = Command::new(self.workspace.binary(service.package, self.profile));
-        command.current_dir(self.workspace.root()).envs(&self.environment);
-        command.env(service.port_setting, address.public.port().to_string());
-        command.env("INTERNAL_PORT", address.internal.port().to_string());
-        let log = self.logs.join(format!("{}-{which}.log", service.name));
-        replica.instance = Some(Instance::start(service.name, command, &log, address).await?);
-        // The next one stops only when customers know of this one, as a cluster sees to it.
-        self.doors.until_open(address.public).await
+        Ok(restarts)
     }
 
     /// Waits until the probes of all replicas have said yes.
     pub(super) async fn until_ready(&self) -> Result<()> {
-        let ready = timeout(PATIENCE, self.doors.until_all_open()).await;
-        ready.with_context(|| format!("not every service becomes ready: see {}", self.logs.display()))
+        timeout(PATIENCE, self.doors.until_all_open()).await.context("not every service becomes ready")
     }
 
     /// Kills the database and removes its data.
@@ -183,8 +122,8 @@ impl<'a> Site<'a> {
     /// Lets the services in. Until a restore is complete nobody may write: what they would write has the numbers of rows
     /// that are still to come.
     pub(super) async fn let_services_in(&self) -> Result<()> {
-        let (user, password) = (self.environment["DB_USER"].clone(), self.environment["DB_PASSWORD"].clone());
-        self.create_user(&user, &password).await
+        let environment = &self.launcher.environment;
+        self.create_user(&environment["DB_USER"], &environment["DB_PASSWORD"]).await
     }
 
     /// The files of the binary log of the database that was lost last, in their order.
@@ -201,8 +140,9 @@ impl<'a> Site<'a> {
     pub(super) async fn take_user(&mut self, user: &str) -> Result<()> {
         let password = random::hex(24)?;
         self.create_user(user, &password).await?;
-        self.environment.insert("DB_USER".to_owned(), user.to_owned());
-        self.environment.insert("DB_PASSWORD".to_owned(), password);
+        let environment = &mut self.launcher.environment;
+        environment.insert("DB_USER".to_owned(), user.to_owned());
+        environment.insert("DB_PASSWORD".to_owned(), password);
         Ok(())
     }
 
@@ -232,13 +172,6 @@ impl<'a> Site<'a> {
         Ok(command)
     }
 
-    /// A program of ours, started as the services are.
-    pub(super) fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.workspace.binary(name, self.profile));
-        command.current_dir(self.workspace.root()).envs(&self.environment);
-        command
-    }
-
     /// The database as who may change the schema reaches it.
     pub(super) fn owner(&self) -> &Database {
         &self.servers.database
@@ -251,16 +184,20 @@ impl<'a> Site<'a> {
 
     /// Stops the services in good order.
     pub(super) async fn stop(self) -> Result<()> {
-        let replicas = self.replicas.into_values().flatten();
-        let mut stopping = tokio::task::JoinSet::new();
-        for instance in replicas.filter_map(|replica| replica.instance) {
-            stopping.spawn(instance.stop());
+        let mut stopping = JoinSet::new();
+        for mut replica in self.replicas {
+            stopping.spawn(async move { replica.stop().await });
         }
         while let Some(stopped) = stopping.join_next().await {
             stopped??;
         }
         Ok(())
     }
+}
+
+/// The names of all services that have replicas here.
+pub(super) fn services() -> Vec<&'static str> {
+    described().map(|service| service.name).collect()
 }
 
 fn log_directory(place: &Path, database: usize) -> PathBuf {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::customers::Crowd;
 use super::protocol::Protocol;
-use super::site::{Site, said};
+use super::site::{Site, said, services};
 use crate::build::MIGRATE;
 
 /// What a later release's migration does first: it only adds.
@@ -19,7 +19,7 @@ const EXPAND: &str = "
 
 pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
     protocol.begin("A release comes, and goes again, under load");
-    let services = site.services();
+    let services = services();
     let come_and_go = async {
         protocol
             .step("migrate: a column more, as a later release adds it", async {
@@ -36,7 +36,7 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     protocol.fact("no request was lost", seen.lost == 0, seen.told());
     protocol
         .step("the older migrate meets the newer schema", async {
-            let mut migrate = site.program(MIGRATE);
+            let mut migrate = site.launcher.program(MIGRATE);
             migrate.envs(site.owner().environment());
             said(migrate).await.context("it refuses a schema newer than itself")?;
             let kept =

@@ -81,11 +81,11 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    /// What `load` did to `service`, which had `after` bytes when it was over.
-    pub(super) fn new(service: &'static str, traffic: &Traffic, load: Load, after: u64) -> Self {
+    /// What `load` of this `traffic` did to its service, which had `after` bytes when it was over.
+    pub(super) fn new(traffic: &Traffic, load: Load, after: u64) -> Self {
         let hashes = if traffic.hashes { std::thread::available_parallelism().map_or(1, usize::from) } else { 0 };
         Self {
-            service,
+            service: traffic.service,
             traffic: traffic.name,
             peak_mib: Figure::busy(load.peak, hashes),
             after_mib: mebibytes(after),

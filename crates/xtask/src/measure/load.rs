@@ -10,7 +10,7 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
-use crate::system::Instance;
+use crate::system::Replica;
 use crate::visit::{Client, Lost, Traffic};
 
 /// How often memory is looked at.
@@ -30,9 +30,9 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Puts `traffic` on `instance` over `connections` for a `while_`.
+    /// Puts `traffic` on `replica` over `connections` for a `while_`.
     pub(super) async fn put(
-        instance: &Instance,
+        replica: &Replica,
         traffic: &Traffic,
         connections: usize,
         while_: Duration,
@@ -40,13 +40,13 @@ impl Load {
         let started = Instant::now();
         let mut clients = JoinSet::new();
         for client in 0..connections {
-            clients.spawn(ask_until(started + while_, instance.address.public, traffic.clone(), client));
+            clients.spawn(ask_until(started + while_, replica.address.public, traffic.clone(), client));
         }
         let mut load = Self::default();
         let mut glance = interval(GLANCE);
         loop {
             tokio::select! {
-                _ = glance.tick() => load.peak = load.peak.max(instance.memory()?),
+                _ = glance.tick() => load.peak = load.peak.max(replica.memory()?),
                 seen = clients.join_next() => match seen {
                     Some(seen) => load.add(seen?),
                     None => break,

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::report;
 use crate::services::{SERVICES, Service};
 use crate::stack::Stack;
-use crate::system::Instance;
+use crate::system::Replica;
 use crate::visit::{Restarts, Users};
 use crate::workspace::{Profile, Workspace};
 
@@ -95,42 +95,42 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
 }
 
 /// Starts `service` a few times, leaves the last one alone, and then not.
-async fn measure(service: &Service, bench: &Bench<'_>, users: &Users, figures: &mut Figures) -> Result<()> {
+async fn measure(service: &'static Service, bench: &Bench<'_>, users: &Users, figures: &mut Figures) -> Result<()> {
     let _upstream = start_upstream(service, bench).await?;
+    let mut replica = bench.replica(service)?;
     let mut starts = Vec::new();
-    for _ in 1..STARTS {
-        let instance = bench.start(service).await?;
-        starts.push(instance.ready_after);
-        instance.stop().await?;
+    for _ in 0..STARTS {
+        replica.stop().await?;
+        starts.push(replica.start(&bench.launcher).await?);
     }
-    let instance = bench.start(service).await?;
-    starts.push(instance.ready_after);
     starts.sort_unstable();
     sleep(REST).await;
-    let idle_mib = Figure::idle(instance.memory()?);
+    let idle_mib = Figure::idle(replica.memory()?);
     figures.quiet.push(Quiet { service: service.name, start_ms: Figure::start(starts[STARTS / 2]), idle_mib });
 
     for traffic in users.traffic(service) {
-        let load = Load::put(&instance, &traffic, CONNECTIONS, Duration::from_secs(figures.seconds)).await?;
+        let load = Load::put(&replica, &traffic, CONNECTIONS, Duration::from_secs(figures.seconds)).await?;
         sleep(REST).await;
-        figures.busy.push(Busy::new(service.name, &traffic, load, instance.memory()?));
+        figures.busy.push(Busy::new(&traffic, load, replica.memory()?));
     }
-    instance.stop().await
+    replica.stop().await
 }
 
 /// Starts whom `service` asks in its turn.
-async fn start_upstream(service: &Service, bench: &Bench<'_>) -> Result<Option<Instance>> {
+async fn start_upstream(service: &Service, bench: &Bench<'_>) -> Result<Option<Replica>> {
     if service.name != "gateway" {
         return Ok(None);
     }
-    bench.start(Bench::service("flight")?).await.map(Some)
+    let mut flight = bench.replica(Bench::service("flight")?)?;
+    flight.start(&bench.launcher).await?;
+    Ok(Some(flight))
 }
 
 /// Restarts `service` under its first kind of load.
 async fn restart(service: &'static Service, bench: &Bench<'_>, users: &Users, figures: &mut Figures) -> Result<()> {
     let _upstream = start_upstream(service, bench).await?;
     let traffic = users.traffic(service).into_iter().next().context("a service is asked nothing")?;
-    let mut pair = Processes::start(service, bench).await?;
+    let mut pair = Processes::start(service, &bench.launcher).await?;
     figures.rolled.push(Restarts::of(&mut pair, &traffic, CONNECTIONS, ROUNDS).await?);
     pair.stop().await
 }

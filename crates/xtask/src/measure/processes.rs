@@ -2,24 +2,21 @@
 
 use anyhow::Result;
 
-use super::bench::Bench;
 use crate::services::Service;
-use crate::system::{Address, Instance};
+use crate::system::{Address, Launcher, Replica};
 use crate::visit::{DELAY, Pair};
 
 /// The two.
 pub(super) struct Processes<'a, 'b> {
-    bench: &'a Bench<'b>,
-    service: &'static Service,
-    addresses: [Address; 2],
-    instances: [Option<Instance>; 2],
+    launcher: &'a Launcher<'b>,
+    replicas: [Replica; 2],
 }
 
 impl<'a, 'b> Processes<'a, 'b> {
     /// Starts two of `service`.
-    pub(super) async fn start(service: &'static Service, bench: &'a Bench<'b>) -> Result<Self> {
-        let addresses = [Address::any()?, Address::any()?];
-        let mut pair = Self { bench, service, addresses, instances: [None, None] };
+    pub(super) async fn start(service: &'static Service, launcher: &'a Launcher<'b>) -> Result<Self> {
+        let replica = |address| Replica::of(service, address).told("SHUTDOWN_DELAY_SECONDS", DELAY.to_string());
+        let mut pair = Self { launcher, replicas: [replica(Address::any()?), replica(Address::any()?)] };
         for which in [0, 1] {
             pair.restart(which).await?;
         }
@@ -27,9 +24,9 @@ impl<'a, 'b> Processes<'a, 'b> {
     }
 
     /// Stops both.
-    pub(super) async fn stop(self) -> Result<()> {
-        for instance in self.instances.into_iter().flatten() {
-            instance.stop().await?;
+    pub(super) async fn stop(mut self) -> Result<()> {
+        for replica in &mut self.replicas {
+            replica.stop().await?;
         }
         Ok(())
     }
@@ -37,15 +34,11 @@ impl<'a, 'b> Processes<'a, 'b> {
 
 impl Pair for Processes<'_, '_> {
     fn addresses(&self) -> [Address; 2] {
-        self.addresses
+        [self.replicas[0].address, self.replicas[1].address]
     }
 
     async fn restart(&mut self, which: usize) -> Result<()> {
-        if let Some(old) = self.instances[which].take() {
-            old.stop().await?;
-        }
-        let new = self.bench.start_at(self.service, self.addresses[which], DELAY).await?;
-        self.instances[which] = Some(new);
-        Ok(())
+        self.replicas[which].stop().await?;
+        self.replicas[which].start(self.launcher).await.map(drop)
     }
 }

@@ -107,18 +107,17 @@ impl Battle {
                 }
             }
             Self::Services => {
-                let units = [room.units_of("booking"), room.units_of("payment")];
-                let turns = units[0].iter().zip(&units[1]).flat_map(|(booking, payment)| [*booking, *payment]);
-                let turns: Vec<usize> = turns.collect();
+                let turns = room.replicas_of("booking").into_iter().zip(room.replicas_of("payment"));
+                let turns: Vec<usize> = turns.flat_map(|(booking, payment)| [booking, payment]).collect();
                 sleep(Duration::from_secs(3)).await;
-                for unit in turns.into_iter().cycle() {
+                for replica in turns.into_iter().cycle() {
                     if Instant::now() > end {
                         break;
                     }
-                    room.kill_unit(unit).await?;
-                    log.add(format_args!("{} is killed", room.units[unit].name));
+                    room.kill_replica(replica).await?;
+                    log.add(format_args!("{} is killed", room.replicas[replica].name));
                     sleep(Duration::from_secs(1)).await;
-                    room.start_unit(unit).await?;
+                    room.start_replica(replica).await?;
                     sleep(Duration::from_secs(2)).await;
                 }
             }

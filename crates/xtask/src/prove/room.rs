@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::Signal;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -19,7 +18,6 @@ use super::balancer::{Balancer, Choice};
 use super::node::{Node, init_file};
 use super::ports;
 use super::store::Store;
-use crate::build;
 use crate::migrate::{self, Load};
 use crate::place::Place;
 use crate::process::{Output, Process};
@@ -28,7 +26,7 @@ use crate::servers::mariadb::{Server, galera_provider, init_statements};
 use crate::servers::{Cache, Database, REDIS_PROGRAMS, Servers};
 use crate::services::{Ports, SERVICES, Service, internal};
 use crate::settings::Settings;
-use crate::system::{self, Environment};
+use crate::system::{self, Address, Launcher, Replica};
 use crate::welcome::tomorrow;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
@@ -106,15 +104,6 @@ impl<'a> Camp<'a> {
     }
 }
 
-/// A service's process, or the place where it was.
-pub(super) struct Unit {
-    pub(super) name: String,
-    service: &'static Service,
-    port: u16,
-    environment: Environment,
-    process: Option<Process>,
-}
-
 /// The room of a battle.
 pub(super) struct Room<'a> {
     camp: &'a Camp<'a>,
@@ -126,10 +115,10 @@ pub(super) struct Room<'a> {
     /// In front of the members of a cluster.
     pub(super) members: Option<Balancer>,
     cache: (u16, Option<Process>),
-    pub(super) units: Vec<Unit>,
+    launcher: Launcher<'a>,
+    pub(super) replicas: Vec<Replica>,
     _simulator: Process,
     _doors: Vec<Balancer>,
-    environment: Environment,
     pub(super) gateway: SocketAddr,
     pub(super) provider: SocketAddr,
 }
@@ -147,7 +136,7 @@ impl<'a> Room<'a> {
         let cache = start_cache(camp, &directory, &logs, cache_port).await?;
 
         let mut doors = Vec::new();
-        let mut instances = Vec::new();
+        let mut replicas = Vec::new();
         let servers = Servers {
             database: Database::private(database, camp.password.clone(), String::new()),
             cache: Cache::private(cache_port),
@@ -166,11 +155,14 @@ impl<'a> Room<'a> {
         }
         for service in SERVICES.iter().filter(|service| is_wanted(service)) {
             let copies: Vec<u16> = (0..copies(service)).map(|_| public_port()).collect::<Result<_>>()?;
-            instances.extend(copies.iter().map(|port| (service, *port)));
+            for port in &copies {
+                let replica = Replica::of(service, Address::here(*port));
+                let follows = kind == Kind::Followed && service.name == "flight";
+                replicas.push(if follows { replica.told("DB_PORT", nodes[1].port.to_string()) } else { replica });
+            }
             let mut port = copies[0];
             if copies.len() > 1 {
-                let ready =
-                    |server: SocketAddr| async move { probe::http(internal(server.port()), "/readyz").await.is_ok() };
+                let ready = |server: SocketAddr| async move { Address::here(server.port()).is_ready().await.is_ok() };
                 let copies = copies.into_iter().map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect();
                 let door = Balancer::before(copies, Choice::Turns, ready).await?;
                 port = door.port;
@@ -187,17 +179,10 @@ impl<'a> Room<'a> {
         let state = directory.join("simulator.json").display().to_string();
         environment.insert("BOOTPAY_SIMULATOR_STATE".to_owned(), state);
 
-        let simulator = start_simulator(camp, &logs, &environment, simulator_port).await?;
-        let mut units = Vec::new();
-        for (service, port) in instances {
-            let mut environment = environment.clone();
-            if kind == Kind::Followed && service.name == "flight" {
-                environment.insert("DB_PORT".to_owned(), nodes[1].port.to_string());
-            }
-            let name = format!("{}-{port}", service.name);
-            units.push(Unit { name, service, port, environment, process: None });
-        }
-        let gateway = units.iter().find(|unit| unit.service.name == "gateway").context("there is no gateway")?.port;
+        let launcher = Launcher::new(camp.workspace, camp.profile, environment, logs.clone(), camp.place)?;
+        let simulator = launcher.start_simulator().await?;
+        let gateway = replicas.iter().find(|replica| replica.service.name == "gateway");
+        let gateway = gateway.context("there is no gateway")?.address.public;
         let mut room = Self {
             camp,
             directory,
@@ -206,15 +191,15 @@ impl<'a> Room<'a> {
             database,
             members,
             cache: (cache_port, Some(cache)),
-            units,
+            launcher,
+            replicas,
             _simulator: simulator,
             _doors: doors,
-            environment,
-            gateway: (Ipv4Addr::LOCALHOST, gateway).into(),
+            gateway,
             provider: (Ipv4Addr::LOCALHOST, simulator_port).into(),
         };
-        for unit in 0..room.units.len() {
-            room.start_unit(unit).await?;
+        for replica in &mut room.replicas {
+            replica.start(&room.launcher).await?;
         }
         Ok(room)
     }
@@ -230,32 +215,19 @@ impl<'a> Room<'a> {
         Ok(self.nodes.iter().map(|node| store.at(node.port)).collect())
     }
 
-    /// The numbers of the units of the service `name`.
-    pub(super) fn units_of(&self, name: &str) -> Vec<usize> {
-        (0..self.units.len()).filter(|n| self.units[*n].service.name == name).collect()
+    /// The numbers of the replicas of the service `name`.
+    pub(super) fn replicas_of(&self, name: &str) -> Vec<usize> {
+        (0..self.replicas.len()).filter(|n| self.replicas[*n].service.name == name).collect()
     }
 
-    /// Starts a unit and waits until it is ready.
-    pub(super) async fn start_unit(&mut self, unit: usize) -> Result<()> {
-        let unit = &mut self.units[unit];
-        let Unit { name, service, port, environment, .. } = &*unit;
-        let mut command = Command::new(self.camp.workspace.binary(service.package, self.camp.profile));
-        command.current_dir(self.camp.workspace.root()).envs(environment);
-        command.env(service.port_setting, port.to_string()).env("INTERNAL_PORT", internal(*port).to_string());
-        let log = self.logs.join(format!("{name}.log"));
-        // What it said in an earlier life is kept.
-        let _ = fs::rename(&log, log.with_extension("before.log"));
-        let mut process = Process::start(name.clone(), command, Output::File(&log))?;
-        self.camp.place.remember(&process)?;
-        let port = internal(*port);
-        let ready = probe::until_ready(&mut process, PATIENCE, || probe::http(port, "/readyz")).await;
-        unit.process = Some(process);
-        ready
+    /// Starts a replica and waits until it is ready.
+    pub(super) async fn start_replica(&mut self, replica: usize) -> Result<()> {
+        self.replicas[replica].start(&self.launcher).await.map(drop)
     }
 
-    /// Kills a unit (-9).
-    pub(super) async fn kill_unit(&mut self, unit: usize) -> Result<()> {
-        kill(&mut self.units[unit].process).await
+    /// Kills a replica (-9).
+    pub(super) async fn kill_replica(&mut self, replica: usize) -> Result<()> {
+        self.replicas[replica].kill().await
     }
 
     /// Kills the cache (-9). It keeps nothing.
@@ -276,9 +248,9 @@ impl<'a> Room<'a> {
 
     /// Whether flight-service is ready, as its probe says.
     pub(super) async fn is_flight_ready(&self) -> bool {
-        let flight = self.units_of("flight").first().map(|unit| self.units[*unit].port);
+        let flight = self.replicas.iter().find(|replica| replica.service.name == "flight");
         match flight {
-            Some(port) => probe::http(internal(port), "/readyz").await.is_ok(),
+            Some(flight) => flight.address.is_ready().await.is_ok(),
             None => false,
         }
     }
@@ -310,8 +282,8 @@ impl<'a> Room<'a> {
 
     /// The report of `payment-service reconcile --json`, with its exit code.
     pub(super) async fn reconcile(&self) -> Result<(Value, i32)> {
-        let mut command = Command::new(self.camp.workspace.binary("payment-service", self.camp.profile));
-        command.args(["reconcile", "--json"]).envs(&self.environment).kill_on_drop(true);
+        let mut command = self.launcher.program("payment-service");
+        command.args(["reconcile", "--json"]).kill_on_drop(true);
         let said = timeout(PATIENCE, command.output()).await.context("the reconciliation doesn't end")??;
         let report = serde_json::from_slice(&said.stdout)
             .with_context(|| format!("the reconciliation told no JSON: {}", String::from_utf8_lossy(&said.stderr)))?;
@@ -342,8 +314,8 @@ impl<'a> Room<'a> {
 
     /// Stops everything, the services before what they use, and removes the data.
     pub(super) async fn close(mut self) -> Result<()> {
-        for unit in &mut self.units {
-            kill(&mut unit.process).await?;
+        for replica in &mut self.replicas {
+            replica.kill().await?;
         }
         for node in &mut self.nodes {
             node.kill().await?;
@@ -373,9 +345,7 @@ fn public_port() -> Result<u16> {
 }
 
 async fn kill(process: &mut Option<Process>) -> Result<()> {
-    let mut process = process.take().context("what is to be killed doesn't run")?;
-    process.send(Signal::KILL);
-    process.ended().await.map(drop)
+    process.take().context("what is to be killed doesn't run")?.kill().await
 }
 
 async fn start_cache(camp: &Camp<'_>, directory: &Path, logs: &Path, port: u16) -> Result<Process> {
@@ -386,15 +356,6 @@ async fn start_cache(camp: &Camp<'_>, directory: &Path, logs: &Path, port: u16) 
     let mut process = Process::start("Redis", command, Output::File(&logs.join("redis.log")))?;
     camp.place.remember(&process)?;
     probe::until_ready(&mut process, PATIENCE, || probe::redis(port)).await?;
-    Ok(process)
-}
-
-async fn start_simulator(camp: &Camp<'_>, logs: &Path, environment: &Environment, port: u16) -> Result<Process> {
-    let mut command = Command::new(camp.workspace.binary(build::SIMULATOR, camp.profile));
-    command.current_dir(camp.workspace.root()).envs(environment);
-    let mut process = Process::start(system::SIMULATOR, command, Output::File(&logs.join("bootpay.log")))?;
-    camp.place.remember(&process)?;
-    probe::until_ready(&mut process, PATIENCE, || probe::http(port, "/health")).await?;
     Ok(process)
 }
 

@@ -1,4 +1,7 @@
 //! A running system: every service on its port, around a database and a cache.
+//!
+//! [`start`] starts all of it at once, for those who use it. Who measures or kills single services starts them one at a
+//! time, by a [`Launcher`]: each is a [`Replica`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,15 +22,17 @@ use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
 
-mod instance;
+mod launcher;
+mod replica;
 
-pub(crate) use instance::{Address, Instance};
+pub(crate) use launcher::Launcher;
+pub(crate) use replica::{Address, Replica};
 
 /// What the payment simulator is called.
-pub(crate) const SIMULATOR: &str = "bootpay";
+const SIMULATOR: &str = "bootpay";
 
-/// How long a service may take to become ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a service may take to become ready, or to stop.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The settings that all services get.
 pub(crate) type Environment = BTreeMap<String, String>;
@@ -51,7 +56,21 @@ pub(crate) async fn start(
     stack: &mut Stack,
 ) -> Result<Vec<Duration>> {
     let environment = environment(settings, ports, servers, stack.place()?)?;
-    start_services(workspace, profile, ports, &environment, lines, stack)?;
+    let mut start = |name: &str, command: Command| {
+        let process = match lines {
+            Lines::Shown => Process::start(name, command, Output::Log(stack.logs().writer(name))),
+            Lines::In(directory) => Process::start(name, command, Output::File(&directory.join(format!("{name}.log")))),
+        };
+        stack.push_worker(process?)
+    };
+    if ports.simulator.is_some() {
+        start(SIMULATOR, workspace.program(build::SIMULATOR, profile, &environment))?;
+    }
+    for (service, port) in ports.services() {
+        let mut command = workspace.program(service.package, profile, &environment);
+        command.envs(Address::here(port).settings(service));
+        start(service.name, command)?;
+    }
     report::step("Waiting until all services are ready", until_ready(ports, stack)).await
 }
 
@@ -87,32 +106,6 @@ pub(crate) fn environment(settings: &Settings, ports: &Ports, servers: &Servers,
         set("BOOTPAY_APPLICATION_ID", "demo-web".to_owned());
     }
     Ok(environment)
-}
-
-fn start_services(
-    workspace: &Workspace,
-    profile: Profile,
-    ports: &Ports,
-    environment: &Environment,
-    lines: &Lines,
-    stack: &mut Stack,
-) -> Result<()> {
-    let mut start = |name: &str, binary: &str, internal_port: Option<u16>| {
-        let mut command = Command::new(workspace.binary(binary, profile));
-        command.current_dir(workspace.root()).envs(environment);
-        if let Some(port) = internal_port {
-            command.env("INTERNAL_PORT", port.to_string());
-        }
-        let process = match lines {
-            Lines::Shown => Process::start(name, command, Output::Log(stack.logs().writer(name))),
-            Lines::In(directory) => Process::start(name, command, Output::File(&directory.join(format!("{name}.log")))),
-        };
-        stack.push_worker(process?)
-    };
-    if ports.simulator.is_some() {
-        start(SIMULATOR, build::SIMULATOR, None)?;
-    }
-    ports.services().try_for_each(|(service, port)| start(service.name, service.package, Some(internal(port))))
 }
 
 /// Waits for all, and tells how long each took, in the order of [`SERVICES`].
