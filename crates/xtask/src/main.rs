@@ -27,6 +27,7 @@ mod images;
 mod install;
 mod interrupt;
 mod logs;
+mod machine;
 mod measure;
 mod migrate;
 mod place;

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output as Said, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -168,6 +168,36 @@ pub(crate) async fn run_on_terminal(name: &str, command: Command) -> Result<()> 
     Process::start(name, command, Output::Terminal)?.succeeded().await
 }
 
+/// What `command` prints, without the space around it.
+///
+/// # Errors
+/// If it doesn't end well, with its last lines.
+pub(crate) async fn said(command: Command) -> Result<String> {
+    Ok(said_to(command, b"").await?.trim().to_owned())
+}
+
+/// What `command` prints when it is given `input`.
+///
+/// # Errors
+/// If it doesn't end well, with its last lines.
+pub(crate) async fn said_to(mut command: Command, input: &[u8]) -> Result<String> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("{name} can't be started"))?;
+    let mut pipe = child.stdin.take().context("a child takes no input")?;
+    let giving = async move { pipe.write_all(input).await };
+    let (given, answer) = tokio::join!(giving, child.wait_with_output());
+    let Said { status, stdout, stderr } = answer?;
+    if !status.success() {
+        let all = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        let lines: Vec<_> = all.lines().map(str::to_owned).collect();
+        let last = indented(&lines[lines.len().saturating_sub(LAST_LINES)..]);
+        bail!("{name} ended with {status}. Its last lines:\n{last}");
+    }
+    given.with_context(|| format!("{name} takes not all of its input"))?;
+    Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
 /// Lines, each set off from the margin.
 pub(crate) fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
@@ -224,6 +254,15 @@ mod tests {
             failure.to_string(),
             "the script ended with exit status: 3. Its last lines:\n    one\n    two\n    three"
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_is_told_or_why_it_failed() {
+        assert_eq!(said(shell("echo ' seven '")).await.unwrap(), "seven");
+        let long = "a line\n".repeat(100_000);
+        assert_eq!(said_to(shell("cat"), long.as_bytes()).await.unwrap(), long);
+        let failure = said_to(shell("echo no >&2; exit 3"), long.as_bytes()).await.unwrap_err().to_string();
+        assert_eq!(failure, "sh ended with exit status: 3. Its last lines:\n    no");
     }
 
     #[tokio::test]

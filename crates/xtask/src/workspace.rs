@@ -19,6 +19,16 @@ pub(crate) enum Profile {
     Release,
 }
 
+impl Profile {
+    /// What people and cargo call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// A checkout of CloudJet and the directory its builds go to.
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -93,11 +103,7 @@ impl Workspace {
 
     /// Where cargo puts the binary `name`.
     pub(crate) fn binary(&self, name: &str, profile: Profile) -> PathBuf {
-        let directory = match profile {
-            Profile::Debug => "debug",
-            Profile::Release => "release",
-        };
-        self.target.join(directory).join(name)
+        self.target.join(profile.name()).join(name)
     }
 
     /// The program `name` as it was built, to be run in this checkout and told `environment`.

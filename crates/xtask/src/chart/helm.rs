@@ -1,16 +1,15 @@
 //! Helm and the schemas of Kubernetes, as Python packages: asked once, in one process, for everything.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::cases::Case;
 use super::object::Objects;
+use crate::process::said_to;
 use crate::tool;
 use crate::workspace::Workspace;
 
@@ -123,19 +122,7 @@ pub(super) async fn install(workspace: &Workspace) -> Result<PathBuf> {
 /// If the program fails, with its last words.
 pub(super) async fn ask(python: &Path, request: &Request<'_>) -> Result<Answer> {
     let mut command = Command::new(python);
-    command.args(["-c", RENDER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut program = command.spawn().context("python can't be started")?;
-    let mut input = program.stdin.take().context("python takes no input")?;
-    let question = serde_json::to_vec(request)?;
-    let asking = async move {
-        input.write_all(&question).await?;
-        input.shutdown().await
-    };
-    let (asked, output) = tokio::join!(asking, program.wait_with_output());
-    let output = output?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    asked?;
-    serde_json::from_slice(&output.stdout).context("what it answers can't be read")
+    command.args(["-c", RENDER]);
+    let answer = said_to(command, &serde_json::to_vec(request)?).await?;
+    serde_json::from_str(&answer).context("what it answers can't be read")
 }

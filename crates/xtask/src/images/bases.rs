@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::engine::{Engine, said};
+use super::engine::Engine;
+use crate::process::said;
 use crate::workspace::Workspace;
 use crate::{programs, report};
 

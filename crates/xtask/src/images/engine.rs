@@ -2,14 +2,13 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Output as Said, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Output, Process};
+use crate::process::{Output, Process, said};
 use crate::programs;
 use crate::stack::Stack;
 
@@ -18,9 +17,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often it is asked meanwhile.
 const INTERVAL: Duration = Duration::from_millis(200);
-
-/// How much of an engine's complaint is told.
-const LAST_LINES: usize = 12;
 
 /// An engine that answers.
 pub(super) struct Engine {
@@ -86,15 +82,4 @@ impl Engine {
         command.arg(file).args(arguments).arg(context);
         said(command).await.map(drop).with_context(|| format!("{image} can't be built"))
     }
-}
-
-/// What `command` says on its standard output, if it ends well.
-pub(super) async fn said(mut command: Command) -> Result<String> {
-    let Said { status, stdout, stderr } = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
-    if status.success() {
-        return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
-    }
-    let lines = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    let lines: Vec<_> = lines.lines().collect();
-    bail!("{status}:\n{}", lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"))
 }

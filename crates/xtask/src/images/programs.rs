@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::bases::{self, Base};
-use super::engine::{Engine, said};
+use super::engine::Engine;
 use crate::build;
+use crate::process::said;
 use crate::report;
 use crate::services::SERVICES;
 use crate::workspace::Workspace;

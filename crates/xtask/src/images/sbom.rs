@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::engine::said;
 use super::programs::{self, Program};
 use crate::build;
+use crate::process::said;
 use crate::workspace::Workspace;
 
 /// For which machine: on others a crate or two differ.

@@ -11,9 +11,10 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::bases::Base;
-use super::engine::{Engine, said};
+use super::engine::Engine;
 use super::programs::JOURNEY;
 use crate::probe;
+use crate::process::said;
 use crate::services::{SERVICES, Service};
 use crate::system::Address;
 use crate::visit::{DELAY, Pair, Restarts, Users};

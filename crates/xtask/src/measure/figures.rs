@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::load::Load;
-use super::machine::Machine;
+use crate::machine::Machine;
 use crate::report::{self, Style, paint};
 use crate::visit::{Restarts, Seen, Traffic};
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::time::sleep;
 
+use crate::machine::{self, Machine};
 use crate::report;
 use crate::services::{SERVICES, Service};
 use crate::stack::Stack;
@@ -18,13 +19,11 @@ use crate::workspace::{Profile, Workspace};
 mod bench;
 mod figures;
 mod load;
-mod machine;
 mod processes;
 
 use bench::Bench;
 use figures::{Busy, Figure, Figures, Quiet};
 use load::Load;
-use machine::Machine;
 use processes::Processes;
 
 /// How many connections are busy at once.
@@ -72,7 +71,7 @@ impl Arguments {
 
 /// Measures everything and prints it.
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<()> {
-    let load_before = Machine::load();
+    let load_before = machine::load();
     let bench = Bench::set_up(arguments, workspace, stack).await?;
     let users = bench.users().await?;
     let machine = Machine::this(workspace, arguments.profile(), &bench.servers, load_before).await;

@@ -88,6 +88,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    fn profile(&self) -> Profile {
+        if self.release { Profile::Release } else { Profile::Debug }
+    }
+
     /// The battles that are fought.
     fn battles(&self) -> &[Battle] {
         match (&self.battle[..], self.no_battles) {
@@ -112,7 +116,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
     stack.settle(Place::throw_away(&home(workspace), "prove")?);
     let mut report = match arguments.battles() {
-        [] => Report::new(&Server::installed().await?.description(), arguments).await,
+        [] => Report::new(&Server::installed().await?.description(), workspace, arguments).await,
         battles => fight_all(battles, arguments, workspace, stack.place()?, &logs).await?,
     };
     if let Some(seeds) = arguments.seeds() {
@@ -135,12 +139,12 @@ async fn fight_all(
     place: &Place,
     logs: &Path,
 ) -> Result<Report> {
-    let profile = if arguments.release { Profile::Release } else { Profile::Debug };
+    let profile = arguments.profile();
     build::system(workspace, profile).await?;
     room::allow_many_connections();
     let pitching = Camp::pitch(workspace, profile, place, logs.to_owned(), arguments.clients.into());
     let camp = terminal::step("Making the data that battles begin with", pitching).await?;
-    let mut report = Report::new(&camp.server(), arguments).await;
+    let mut report = Report::new(&camp.server(), workspace, arguments).await;
     for battle in battles {
         terminal::note(format_args!("\n{}", paint(Style::Bold, battle.description())));
         let outcome = fight(*battle, arguments, &camp).await;

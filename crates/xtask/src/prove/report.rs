@@ -12,6 +12,9 @@ use super::battles::Battle;
 use super::crowd::Seen;
 use super::judge::Judgement;
 use super::search::Searches;
+use crate::machine;
+use crate::process::said;
+use crate::workspace::Workspace;
 
 /// How much is told of each line that the simulation says; the rest is in its log.
 const WIDTH: usize = 150;
@@ -42,20 +45,20 @@ pub(super) struct Report {
 
 impl Report {
     /// Nothing yet. `server` is what the database server is.
-    pub(super) async fn new(server: &str, arguments: &Arguments) -> Self {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or("unknown").to_owned();
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let build = if arguments.release { "release" } else { "debug" };
+    pub(super) async fn new(server: &str, workspace: &Workspace, arguments: &Arguments) -> Self {
+        let mut date = Command::new("date");
+        date.arg("+%F %H:%M %Z");
         let fire = match arguments.battles() {
             [] => String::new(),
             _ => format!("; seed {}, {} s of fire", arguments.seed, arguments.seconds),
         };
         let head = format!(
-            "{}; {cores} cores, load {load} when it began; {}; {build} programs of {}{fire}.",
-            said("date", &["+%F %H:%M %Z"]).await,
-            server,
-            said("git", &["describe", "--always", "--dirty=, changed", "--exclude=*"]).await,
+            "{}; {} cores, load {:.2} when it began; {server}; {} programs of {}{fire}.",
+            said(date).await.unwrap_or_default(),
+            machine::cores(),
+            machine::load(),
+            arguments.profile().name(),
+            machine::commit(workspace).await,
         );
         Self { head, clients: arguments.clients, battles: Vec::new(), simulation: None }
     }
@@ -236,13 +239,5 @@ impl Judgement {
             };
         }
         text
-    }
-}
-
-/// What a program says, on one line.
-async fn said(program: &str, arguments: &[&str]) -> String {
-    match Command::new(program).args(arguments).output().await {
-        Ok(said) if said.status.success() => String::from_utf8_lossy(&said.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
     }
 }

@@ -5,38 +5,33 @@ use std::fs;
 use serde::Serialize;
 use tokio::process::Command;
 
+use crate::process::said;
 use crate::servers::Servers;
 use crate::workspace::{Profile, Workspace};
 
 /// What else decides about the figures.
 #[derive(Serialize)]
-pub(super) struct Machine {
-    pub(super) cores: usize,
-    pub(super) processor: String,
-    pub(super) memory_gib: u64,
-    pub(super) kernel: String,
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    pub(crate) processor: String,
+    pub(crate) memory_gib: u64,
+    pub(crate) kernel: String,
     /// How busy it was for a minute before, as the system tells it: about 0 if these figures are to be trusted.
-    pub(super) load_before: f64,
-    pub(super) database: String,
-    pub(super) cache: String,
-    pub(super) commit: String,
-    pub(super) build: &'static str,
+    pub(crate) load_before: f64,
+    pub(crate) database: String,
+    pub(crate) cache: String,
+    pub(crate) commit: String,
+    pub(crate) build: &'static str,
 }
 
 impl Machine {
-    /// The busyness before anything is started.
-    pub(super) fn load() -> f64 {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        load.split(' ').next().and_then(|minute| minute.parse().ok()).unwrap_or_default()
-    }
-
     /// This machine.
-    pub(super) async fn this(workspace: &Workspace, profile: Profile, servers: &Servers, load_before: f64) -> Self {
+    pub(crate) async fn this(workspace: &Workspace, profile: Profile, servers: &Servers, load_before: f64) -> Self {
         let processor = field("/proc/cpuinfo", "model name");
         let kibibytes: u64 = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            cores: cores(),
             processor,
             memory_gib: kibibytes.div_ceil(1 << 20),
             kernel: kernel.trim().to_owned(),
@@ -44,9 +39,20 @@ impl Machine {
             database: servers.database.description.clone(),
             cache: servers.cache.description.clone(),
             commit: commit(workspace).await,
-            build: if profile == Profile::Release { "release" } else { "debug" },
+            build: profile.name(),
         }
     }
+}
+
+/// How busy the machine was for a minute, as the system tells it.
+pub(crate) fn load() -> f64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().and_then(|minute| minute.parse().ok()).unwrap_or_default()
+}
+
+/// How many programs can run at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
 }
 
 /// What a file of `name : value` lines says of `name` first.
@@ -57,11 +63,8 @@ fn field(path: &str, name: &str) -> String {
 }
 
 /// The commit that is checked out, and whether the files are as it has them.
-async fn commit(workspace: &Workspace) -> String {
+pub(crate) async fn commit(workspace: &Workspace) -> String {
     let mut git = Command::new("git");
     git.current_dir(workspace.root()).args(["describe", "--always", "--dirty=, changed", "--exclude=*"]);
-    match git.output().await {
-        Ok(said) if said.status.success() => String::from_utf8_lossy(&said.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
-    }
+    said(git).await.unwrap_or_else(|_| "unknown".to_owned())
 }
