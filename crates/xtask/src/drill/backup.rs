@@ -3,14 +3,14 @@
 //! The traps: a dump knows no users, and the numbers that rows get are part of it. So after a restore that lost rows, the
 //! numbers the lost ones had would be given away anew, to accounts for which sessions are about: see [`leave_a_gap`].
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::process::Command;
 
-use super::site::{Site, said};
+use super::site::Site;
+use crate::process::said;
 use crate::servers::DATABASE_NAME;
 
 /// How many numbers are left out after a loss.
@@ -29,7 +29,7 @@ impl Dump {
     /// Dumps the database as it is in one moment, while everybody goes on.
     pub(super) async fn take(site: &Site<'_>) -> Result<(Self, String)> {
         let (file, begun) = (site.file("dump.sql"), Instant::now());
-        let mut dump = site.database_tool("mariadb-dump")?;
+        let mut dump = site.console.program(&["mariadb-dump"])?;
         dump.args(["--single-transaction", "--master-data=2", "--hex-blob", "--result-file"])
             .arg(&file)
             .arg(DATABASE_NAME);
@@ -43,9 +43,9 @@ impl Dump {
 
     /// Loads it into a new database.
     pub(super) async fn load(&self, site: &Site<'_>) -> Result<((), String)> {
-        feed(site.database_tool("mariadb")?, &self.file).await?;
-        let bookings = site.sql("select count(*) from bookings").await?;
-        Ok(((), format!("{} bookings", bookings.trim())))
+        site.console.feed(&self.file).await?;
+        let bookings = site.console.value("select count(*) from bookings").await?;
+        Ok(((), format!("{bookings} bookings")))
     }
 
     /// Does everything again that the lost database's binary log has beyond the dump.
@@ -55,34 +55,25 @@ impl Dump {
             files.iter().filter(|file| file.file_name().is_some_and(|name| *name >= *self.log)).collect();
         ensure!(!beyond.is_empty(), "{} is gone", self.log);
         let rest = site.file("rest.sql");
-        let mut tool = site.database_tool("mariadb-binlog")?;
+        let mut tool = site.console.program(&["mariadb-binlog"])?;
         tool.arg(format!("--start-position={}", self.position)).arg(format!("--database={DATABASE_NAME}"));
         tool.arg("--result-file").arg(&rest).args(&beyond);
         said(tool).await?;
-        feed(site.database_tool("mariadb")?, &rest).await?;
-        let bookings = site.sql("select count(*) from bookings").await?;
-        Ok(((), format!("{:.1} MB of statements; {} bookings", mega(fs::metadata(&rest)?.len()), bookings.trim())))
+        site.console.feed(&rest).await?;
+        let bookings = site.console.value("select count(*) from bookings").await?;
+        Ok(((), format!("{:.1} MB of statements; {bookings} bookings", mega(fs::metadata(&rest)?.len()))))
     }
 }
 
 /// Leaves out numbers that lost rows may have had, in every table that numbers its rows.
 pub(super) async fn leave_a_gap(site: &Site<'_>) -> Result<((), String)> {
-    let statements = site
-        .sql(&format!(
-            "select concat('alter table ', table_name, ' auto_increment = ', auto_increment + {GAP}, ';')
-             from information_schema.tables where table_schema = database() and auto_increment is not null"
-        ))
-        .await?;
-    site.sql(&statements).await?;
-    Ok(((), format!("{} tables, {GAP} numbers each", statements.lines().count())))
-}
-
-/// Gives `file` to a client of the database.
-async fn feed(mut client: Command, file: &PathBuf) -> Result<()> {
-    let input = File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
-    let answer = client.arg(DATABASE_NAME).stdin(input).kill_on_drop(true).output().await?;
-    ensure!(answer.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&answer.stderr).trim());
-    Ok(())
+    let wanted = format!(
+        "select concat('alter table ', table_name, ' auto_increment = ', auto_increment + {GAP}, ';')
+         from information_schema.tables where table_schema = database() and auto_increment is not null"
+    );
+    let statements = site.console.rows(&wanted).await?.concat();
+    site.console.run(&statements.concat()).await?;
+    Ok(((), format!("{} tables, {GAP} numbers each", statements.len())))
 }
 
 /// The file and the position that a dump begins with.

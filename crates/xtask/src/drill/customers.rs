@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::provider::Provider;
-use crate::visit::{Doors, Request, Seen, Visitor, first_words};
+use crate::visit::{Doors, Provider, Request, Seen, Visitor, first_words};
 use crate::{random, welcome};
 
 /// How many there are.
@@ -81,11 +80,11 @@ pub(super) struct Customer {
 
 impl Customer {
     /// Opens an account and logs in.
-    pub(super) async fn arrive(doors: &Doors, provider: &Provider, number: usize) -> Result<Self> {
+    pub(super) async fn arrive(doors: &Doors, provider: Provider, number: usize) -> Result<Self> {
         let email = format!("drill-{}@example.com", random::hex(6)?);
         let mut customer = Self {
             visitor: Visitor::new(doors, number),
-            provider: provider.clone(),
+            provider,
             email,
             token: String::new(),
             forgets: number % 2 == 1,
@@ -261,7 +260,7 @@ impl Recount {
 
 impl Crowd {
     /// Opens their accounts.
-    pub(super) async fn arrive(doors: &Doors, provider: &Provider) -> Result<Self> {
+    pub(super) async fn arrive(doors: &Doors, provider: Provider) -> Result<Self> {
         let mut customers = Vec::new();
         for number in 0..CUSTOMERS {
             customers.push(Customer::arrive(doors, provider, number).await?);

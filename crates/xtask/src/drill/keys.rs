@@ -17,7 +17,7 @@ const ACCEPTED: &str = "SECRET_KEYS_ACCEPTED";
 pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
     protocol.begin("SECRET_KEY is rotated under load");
     let (old, new) = (site.launcher.environment[KEY].clone(), random::hex(32)?);
-    let mut of_before = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let mut of_before = Customer::arrive(&site.doors, site.provider, 0).await?;
     let roll_twice = async {
         let steps = [
             ("1. accept the new key too, service by service", &old, &new),
@@ -33,7 +33,7 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     let ((), seen) = crowd.during(Box::pin(roll_twice)).await?;
     protocol.fact("no request was lost, and no session refused", seen.lost == 0, seen.told());
 
-    let mut of_between = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let mut of_between = Customer::arrive(&site.doors, site.provider, 0).await?;
     let honoured = !of_before.is_refused().await && !of_between.is_refused().await;
     protocol.fact("sessions of both keys are honoured", honoured, "one of before, one of between");
     site.launcher.environment.remove(ACCEPTED);

@@ -12,13 +12,11 @@ use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 
 mod backup;
-mod books;
 mod cache;
 mod customers;
 mod keys;
 mod password;
 mod protocol;
-mod provider;
 mod restore;
 mod site;
 mod tail;
@@ -67,7 +65,7 @@ enum Rehearsal {
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
     let profile = if arguments.release { Profile::Release } else { Profile::Debug };
     let mut site = Site::set_up(profile, !arguments.no_install, workspace, stack).await?;
-    let arriving = Crowd::arrive(&site.doors, &site.provider);
+    let arriving = Crowd::arrive(&site.doors, site.provider);
     let mut crowd = report::step("Opening accounts for customers", arriving).await?;
     let mut protocol = Protocol::default();
     let mut outcome = Ok(());

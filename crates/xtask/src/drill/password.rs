@@ -29,11 +29,11 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
             })
             .await?;
         let connections = format!("select count(*) from information_schema.processlist where user = '{old}'");
-        let left = site.sql(&connections).await?;
-        protocol.fact("nobody uses the old user", left.trim() == "0", format!("{} connections of it", left.trim()));
+        let left = site.console.value(&connections).await?;
+        protocol.fact("nobody uses the old user", left == "0", format!("{left} connections of it"));
         protocol
             .step("drop the old user", async {
-                site.sql(&format!("drop user '{old}'@'%'")).await?;
+                site.console.run(&format!("drop user '{old}'@'%'")).await?;
                 Ok(((), String::new()))
             })
             .await

@@ -7,7 +7,6 @@ use anyhow::Result;
 use tokio::time::sleep;
 
 use super::backup::Dump;
-use super::books::{Books, let_minutes_pass};
 use super::customers::{Crowd, Customer};
 use super::protocol::Protocol;
 use super::site::Site;
@@ -26,7 +25,7 @@ pub(super) async fn rehearse(
     stack: &mut Stack,
 ) -> Result<()> {
     protocol.begin("The database is lost under load; its dump and its binary log are not");
-    let mut buyer = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let mut buyer = Customer::arrive(&site.doors, site.provider, 0).await?;
     crowd.set_off();
     sleep(WHILE).await;
     let dump = protocol.step("dump, while customers travel", Dump::take(site)).await?;
@@ -68,15 +67,15 @@ pub(super) async fn rehearse(
     let recount = crowd.recount().await;
     let holds = recount.missing.is_empty() && recount.there > 0;
     protocol.fact("every acknowledged booking and payment is there, by sessions of before", holds, recount.told());
-    protocol.step("some minutes pass", let_minutes_pass(site)).await?;
-    protocol.step("payment-service reconcile", Books::reconcile(site)).await?;
+    protocol.step("some minutes pass", site.let_minutes_pass()).await?;
+    protocol.step("payment-service reconcile", site.reconcile()).await?;
     let mut confirmed = 0;
     for &window in &windows {
         confirmed += usize::from(buyer.status(window).await?.is("CONFIRMED", "PAID"));
     }
     let saw = format!("{confirmed} of {WINDOWS} are confirmed");
     protocol.fact("what was paid during the loss was found and confirmed", confirmed == WINDOWS, saw);
-    let (books, told) = Books::reconcile(site).await?;
+    let (books, told) = site.reconcile().await?;
     protocol.fact("the books agree", books.settled, told);
     Ok(())
 }

@@ -6,26 +6,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use tokio::process::Command;
+use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::provider::Provider;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
 use crate::place::Place;
-use crate::servers::{CLIENT_FILE, DATABASE_NAME, Database, Servers, mariadb, redis, require_mariadb};
+use crate::reconcile::Books;
+use crate::servers::{CLIENT_FILE, Console, DATABASE_NAME, Database, Servers, mariadb, redis, require_mariadb};
 use crate::services::{Ports, described};
 use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::system::{self, Address, Launcher, Replica};
-use crate::visit::{DELAY, Doors, Probes};
+use crate::visit::{DELAY, Doors, Probes, Provider};
 use crate::workspace::{Profile, Workspace};
-use crate::{build, programs, random, report};
+use crate::{build, random, report};
 
 /// How long the probes of all replicas may take to say yes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -37,6 +35,8 @@ const USER: &str = "cloudjet_rows";
 pub(super) struct Site<'a> {
     pub(super) launcher: Launcher<'a>,
     place: PathBuf,
+    /// The way to the database of who may change the schema.
+    pub(super) console: Console,
     pub(super) servers: Servers,
     pub(super) provider: Provider,
     pub(super) doors: Doors,
@@ -73,6 +73,7 @@ impl<'a> Site<'a> {
         let mut environment = system::environment(&settings, &ports, &servers, stack.place()?)?;
         environment.insert("LOG_FORMAT".to_owned(), "json".to_owned());
         environment.insert("SHUTDOWN_DELAY_SECONDS".to_owned(), DELAY.to_string());
+        let console = Console::of(place.join(CLIENT_FILE));
         let launcher = Launcher::new(workspace, profile, environment, workspace.drill_logs(), stack.place()?)?;
         let provider = Provider::at(ports.simulator.context("the simulator has no port")?);
         let mut replicas = Vec::new();
@@ -81,7 +82,8 @@ impl<'a> Site<'a> {
             replicas.extend([usual, Address::any()?].map(|address| Replica::of(service, address)));
         }
         let (doors, probes) = Doors::watch(replicas.iter().map(|replica| (replica.service.name, replica.address)));
-        let mut site = Self { launcher, place, servers, provider, doors, _probes: probes, replicas, databases: 1 };
+        let mut site =
+            Self { launcher, place, console, servers, provider, doors, _probes: probes, replicas, databases: 1 };
         site.take_user(USER).await?;
         stack.push_worker(site.launcher.start_simulator().await?)?;
         report::step("Starting two replicas of each service", site.roll(&services())).await?;
@@ -147,34 +149,30 @@ impl<'a> Site<'a> {
     }
 
     async fn create_user(&self, user: &str, password: &str) -> Result<()> {
-        self.sql(&format!(
+        let statements = format!(
             "create user '{user}'@'%' identified by '{password}';
              grant select, insert, update, delete on {DATABASE_NAME}.* to '{user}'@'%';"
-        ))
-        .await
-        .map(drop)
-    }
-
-    /// What the database says to `statements`: a line for each row, with tabs between its columns.
-    pub(super) async fn sql(&self, statements: &str) -> Result<String> {
-        let mut client = self.database_tool("mariadb")?;
-        client.args(["--batch", "--skip-column-names", "--execute", statements, DATABASE_NAME]);
-        said(client).await
-    }
-
-    /// A program of the database's, which knows where that is and who we are.
-    pub(super) fn database_tool(&self, name: &str) -> Result<Command> {
-        let program = programs::find(&[name]).with_context(|| format!("{name} is not installed"))?;
-        let mut command = Command::new(program);
-        let mut options = std::ffi::OsString::from("--defaults-file=");
-        options.push(self.place.join(CLIENT_FILE));
-        command.arg(options);
-        Ok(command)
+        );
+        self.console.run(&statements).await
     }
 
     /// The database as who may change the schema reaches it.
     pub(super) fn owner(&self) -> &Database {
         &self.servers.database
+    }
+
+    /// Lets some minutes pass for what people began to pay: younger orders aren't asked about, because they may be on
+    /// their way.
+    pub(super) async fn let_minutes_pass(&self) -> Result<((), String)> {
+        self.console.run("update payments set created_at = created_at - interval 5 minute").await?;
+        Ok(((), "in the database: a younger order isn't asked about".to_owned()))
+    }
+
+    /// Has the books reconciled.
+    pub(super) async fn reconcile(&self) -> Result<(Books, String)> {
+        let books = Books::of(&self.launcher).await?;
+        let told = books.told();
+        Ok((books, told))
     }
 
     /// A file of the drill's own.
@@ -202,14 +200,4 @@ pub(super) fn services() -> Vec<&'static str> {
 
 fn log_directory(place: &Path, database: usize) -> PathBuf {
     place.join(format!("binary-log-{database}"))
-}
-
-/// What a command prints.
-pub(super) async fn said(mut command: Command) -> Result<String> {
-    let answer = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
-    if !answer.status.success() {
-        let program = PathBuf::from(command.as_std().get_program());
-        bail!("{} ended with {}: {}", program.display(), answer.status, String::from_utf8_lossy(&answer.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }

@@ -8,12 +8,11 @@ use anyhow::{Result, ensure};
 use tokio::time::{Instant, sleep};
 
 use super::backup::{self, Dump};
-use super::books::{Books, let_minutes_pass};
 use super::customers::{Crowd, Customer};
 use super::protocol::Protocol;
-use super::provider::Receipt;
 use super::site::Site;
 use crate::stack::Stack;
+use crate::visit::Receipt;
 
 /// How long customers travel after the dump.
 const WHILE: Duration = Duration::from_secs(4);
@@ -28,7 +27,7 @@ pub(super) async fn rehearse(
     stack: &mut Stack,
 ) -> Result<()> {
     protocol.begin("The database is lost, and its binary log with it");
-    let mut buyer = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let mut buyer = Customer::arrive(&site.doors, site.provider, 0).await?;
     let (begun, paid) = (buyer.book().await?, buyer.book().await?);
     buyer.pay(paid).await?;
     let dump = protocol.step("dump", Dump::take(site)).await?;
@@ -36,7 +35,7 @@ pub(super) async fn rehearse(
     // What the dump doesn't know: a payment it saw begin, a refund, a new account, and all that the crowd does.
     buyer.pay(begun).await?;
     buyer.cancel(paid).await?;
-    let mut newcomer = Customer::arrive(&site.doors, &site.provider, 0).await?;
+    let mut newcomer = Customer::arrive(&site.doors, site.provider, 0).await?;
     let number = newcomer.id().await?;
     let ((), seen) = crowd
         .during(async {
@@ -64,12 +63,12 @@ pub(super) async fn rehearse(
     protocol.fact("what was acknowledged before the dump is there", holds, recount.told());
     crowd.forget_since(dump.begun);
     let refused = newcomer.is_refused().await;
-    let next = Customer::arrive(&site.doors, &site.provider, 0).await?.id().await?;
+    let next = Customer::arrive(&site.doors, site.provider, 0).await?.id().await?;
     let saw = format!("account {number} is gone; the next one is {next}");
     protocol.fact("the session of a lost account is nobody's", refused && next != number, saw);
 
-    protocol.step("some minutes pass", let_minutes_pass(site)).await?;
-    protocol.step("payment-service reconcile", Books::reconcile(site)).await?;
+    protocol.step("some minutes pass", site.let_minutes_pass()).await?;
+    protocol.step("payment-service reconcile", site.reconcile()).await?;
     let (begun, paid) = (buyer.status(begun).await?, buyer.status(paid).await?);
     let holds = begun.is("CONFIRMED", "PAID") && paid.is("CANCELLED", "CANCELLED");
     let saw = format!("what was paid is {} again, what was cancelled is {}", begun.booking, paid.booking);
@@ -88,8 +87,9 @@ pub(super) async fn rehearse(
             for receipt in unknown.keys() {
                 site.provider.tell_again(receipt).await?;
             }
-            site.sql("update provider_events set received_at = received_at - interval 1 hour where applied_at is null")
-                .await?;
+            let hour =
+                "update provider_events set received_at = received_at - interval 1 hour where applied_at is null";
+            site.console.run(hour).await?;
             let asked = Instant::now();
             while !unknown_money(site).await?.is_empty() || !still_paid(site, &unknown).await?.is_empty() {
                 ensure!(
@@ -104,7 +104,7 @@ pub(super) async fn rehearse(
         .await?;
     let recount = crowd.recount().await;
     protocol.fact("nobody else's was touched", recount.missing.is_empty(), recount.told());
-    let (books, told) = Books::reconcile(site).await?;
+    let (books, told) = site.reconcile().await?;
     protocol.fact("the books agree", books.settled, told);
     Ok(())
 }
@@ -112,7 +112,7 @@ pub(super) async fn rehearse(
 /// Waits until no refund is under way.
 async fn until_given_back(site: &Site<'_>) -> Result<()> {
     let started = Instant::now();
-    while site.sql("select count(*) from refunds where state <> 'SUCCEEDED'").await?.trim() != "0" {
+    while site.console.value("select count(*) from refunds where state <> 'SUCCEEDED'").await? != "0" {
         ensure!(started.elapsed() < PATIENCE, "refunds are under way for too long");
         sleep(Duration::from_millis(200)).await;
     }
@@ -121,10 +121,10 @@ async fn until_given_back(site: &Site<'_>) -> Result<()> {
 
 /// The provider's receipts with money on them that the database doesn't know.
 async fn unknown_money(site: &Site<'_>) -> Result<BTreeMap<String, Receipt>> {
-    let charges = site.sql("select receipt_id from charges").await?;
-    let known: BTreeSet<&str> = charges.lines().collect();
+    let charges = site.console.rows("select receipt_id from charges").await?;
+    let known: BTreeSet<String> = charges.into_iter().flatten().collect();
     let mut receipts = site.provider.receipts().await?;
-    receipts.retain(|id, receipt| receipt.has_money() && !known.contains(id.as_str()));
+    receipts.retain(|id, receipt| receipt.has_money() && !known.contains(id));
     Ok(receipts)
 }
 

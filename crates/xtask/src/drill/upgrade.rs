@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::customers::Crowd;
 use super::protocol::Protocol;
-use super::site::{Site, said, services};
+use super::site::{Site, services};
 use crate::build::MIGRATE;
+use crate::process::said;
 
 /// What a later release's migration does first: it only adds.
 const EXPAND: &str = "
@@ -23,7 +24,7 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     let come_and_go = async {
         protocol
             .step("migrate: a column more, as a later release adds it", async {
-                site.sql(EXPAND).await?;
+                site.console.run(EXPAND).await?;
                 Ok(((), "while the old release serves".to_owned()))
             })
             .await?;
@@ -39,9 +40,8 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
             let mut migrate = site.launcher.program(MIGRATE);
             migrate.envs(site.owner().environment());
             said(migrate).await.context("it refuses a schema newer than itself")?;
-            let kept =
-                site.sql("select count(*) from information_schema.columns where column_name = 'drill_note'").await?;
-            ensure!(kept.trim() == "1", "it took the newer column away");
+            let column = "select count(*) from information_schema.columns where column_name = 'drill_note'";
+            ensure!(site.console.value(column).await? == "1", "it took the newer column away");
             Ok(((), "it changes nothing, and succeeds".to_owned()))
         })
         .await?;

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ledger::{Booking, Pulse, Tally, Word, may_be_asked_again};
 use super::store::Schedule;
-use crate::visit::{Client, Lost, Request};
+use crate::visit::{Client, Lost, Provider, Request};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ const LETTERS: [char; 6] = ['A', 'B', 'C', 'D', 'E', 'F'];
 #[derive(Clone)]
 pub(super) struct Ground {
     pub(super) gateway: SocketAddr,
-    pub(super) provider: SocketAddr,
+    pub(super) provider: Provider,
     pub(super) schedule: Schedule,
     pub(super) tally: Arc<Tally>,
     /// Beats at each write that is acknowledged.
@@ -72,7 +72,6 @@ pub(super) struct Buyer {
     token: String,
     chance: StdRng,
     http: Client,
-    provider: Client,
     keys: u32,
     bookings: Vec<Booking>,
 }
@@ -92,9 +91,9 @@ impl Answer {
 impl Buyer {
     /// The client with the account `user` and its session. Its choices follow from `seed`.
     pub(super) fn new(ground: Ground, user: u64, token: String, seed: u64) -> Self {
-        let (http, provider) = (Client::new(ground.gateway), Client::new(ground.provider));
+        let http = Client::new(ground.gateway);
         let chance = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(user));
-        Self { ground, user, token, chance, http, provider, keys: 0, bookings: Vec::new() }
+        Self { ground, user, token, chance, http, keys: 0, bookings: Vec::new() }
     }
 
     /// Buys until it has what it keeps, or all is sold. Tells what it was told of each of its bookings.
@@ -255,10 +254,11 @@ impl Buyer {
         self.think().await;
         let separately = self.chance.random_bool(0.5);
         let script = if separately { "separate" } else { "approve" };
-        let price = self.bookings[booking].total;
-        let window = json!({ "order_id": order, "price": price, "script": script });
-        self.bookings[booking].agreed = true;
-        let Some(receipt) = self.in_window(&window).await else { return Ok(()) };
+        let booked = &mut self.bookings[booking];
+        booked.agreed = true;
+        // The window is a person's browser: it isn't asked twice.
+        let window = self.ground.provider.pay(&order, booked.total, script);
+        let Ok(Ok(receipt)) = timeout(PATIENCE, window).await else { return Ok(()) };
         if separately {
             let request = Request::post("/api/payments/confirm", &json!({ "orderId": order, "receiptId": receipt }));
             let answer = self.ask(request).await?;
@@ -272,14 +272,6 @@ impl Buyer {
             }
         }
         self.look(booking).await
-    }
-
-    /// The receipt that the provider's window names. It is a person's browser, and isn't asked twice.
-    async fn in_window(&mut self, window: &Value) -> Option<String> {
-        let request = Request::post("/simulator/payments", window);
-        let answer = timeout(PATIENCE, self.provider.send(&request)).await.ok()?.ok()?;
-        let body: Value = serde_json::from_slice(&answer.body).ok()?;
-        body["receipt_id"].as_str().map(str::to_owned)
     }
 
     /// Looks at a booking until it is confirmed or over.

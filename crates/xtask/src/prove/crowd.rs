@@ -17,7 +17,7 @@ use super::room::{Camp, Room, day};
 use super::store::{FIRST_ACCOUNT, Schedule, Seats, Store};
 use super::token::session;
 use crate::report::{self, Style, paint};
-use crate::visit::{Client, Request};
+use crate::visit::{self, Request};
 
 /// The seats of the flight that everybody wants.
 pub(super) const SEATS: i64 = 180;
@@ -60,12 +60,11 @@ pub(super) struct Arena {
 impl Arena {
     /// Two flights that are published for it: everybody wants the first.
     pub(super) async fn of(room: &Room<'_>, camp: &Camp<'_>) -> Result<Self> {
-        let store = room.store()?;
+        let store = room.store();
         let session = session(&camp.secret_key()?, store.administrator().await?)?;
-        let mut administrator = Client::new(room.gateway);
         for flight in FLIGHTS {
             let publish = Request::post("/api/admin/flights-with-schedules", &published(flight)).by(&session);
-            administrator.ask(&publish.answered(StatusCode::CREATED)).await?;
+            visit::ask(room.gateway, &publish.answered(StatusCode::CREATED)).await?;
         }
         let [schedule, others] = [store.schedule(FLIGHTS[0]).await?, store.schedule(FLIGHTS[1]).await?];
         let ground = Ground {

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use hyper::StatusCode;
-use serde::Deserialize;
+use anyhow::Result;
 use tokio::time::sleep;
 
 use super::crowd::{SEATS, Seen};
 use super::ledger::{Booking, Word};
 use super::room::Room;
 use super::store::{Charge, Row, Seats, Store};
-use crate::visit::{Client, Request};
+use crate::visit::Receipt;
 
 /// How long what is under way may take to come to its end, once nobody asks for anything.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -35,20 +33,10 @@ pub(super) struct Judgement {
     pub(super) refunds: i64,
 }
 
-/// A receipt as the provider has it.
-#[derive(Deserialize)]
-struct Receipt {
-    #[serde(rename = "receipt_id")]
-    id: String,
-    price: i64,
-    cancelled_price: i64,
-    purchased_at: Option<String>,
-}
-
 impl Judgement {
     /// Waits until nothing is under way any more, and judges.
     pub(super) async fn of(room: &Room<'_>, seen: &Seen) -> Result<Self> {
-        let store = room.store()?;
+        let store = room.store();
         let mut judgement = Self::default();
         judgement.ask("all that was begun has come to its end", came_to_rest(&store).await);
         let seats = store.seats(seen.schedule).await?;
@@ -70,15 +58,13 @@ impl Judgement {
         judgement.ask("every acknowledged word is still true", words_are_true(&rows, &seen.bookings));
         judgement.ask("who flies has paid once, and who doesn't has the money back", paid_right(&rows));
         let charges = store.charges().await?;
-        let receipts = receipts(room).await?;
+        let receipts = room.provider.receipts().await?;
         judgement.ask("the provider's ledger is ours, receipt by receipt", same_receipts(&charges, &receipts));
         judgement
             .ask("refunds are what was given back, and never more than was paid", refunds_fit(&charges, &receipts));
         let refunds = store.refunds().await?;
         judgement.refunds = refunds.get("SUCCEEDED").copied().unwrap_or_default();
-        let (report, code) = room.reconcile().await?;
-        let settled = report["settled"] == true && code == 0;
-        judgement.ask("`payment-service reconcile` is settled", (!settled).then(|| report.to_string()));
+        judgement.ask("`payment-service reconcile` is settled", room.reconcile().await?.fault());
         let surprises = seen.tally.counts().surprises.clone();
         judgement.ask("no answer but documented ones, and no deadlock told to a client", none(surprises));
         Ok(judgement)
@@ -187,15 +173,15 @@ fn paid_right(rows: &BTreeMap<String, Row>) -> Option<String> {
 }
 
 /// What was agreed to and never taken is no money of theirs; of ours it is money that came and went.
-fn was_let_go(id: &str, charge: &Charge, receipts: &[Receipt]) -> bool {
-    let never_taken = |receipt: &Receipt| receipt.id == id && receipt.purchased_at.is_none();
-    charge.given_back == charge.amount && charge.refunded == 0 && receipts.iter().any(never_taken)
+fn was_let_go(id: &str, charge: &Charge, receipts: &BTreeMap<String, Receipt>) -> bool {
+    let never_taken = receipts.get(id).is_some_and(|receipt| !receipt.was_paid());
+    charge.given_back == charge.amount && charge.refunded == 0 && never_taken
 }
 
-fn same_receipts(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Option<String> {
-    let paid = receipts.iter().filter(|receipt| receipt.purchased_at.is_some());
+fn same_receipts(charges: &BTreeMap<String, Charge>, receipts: &BTreeMap<String, Receipt>) -> Option<String> {
+    let paid = receipts.iter().filter(|(_, receipt)| receipt.was_paid());
     let theirs: BTreeMap<_, _> =
-        paid.map(|receipt| (receipt.id.as_str(), (receipt.price, receipt.cancelled_price))).collect();
+        paid.map(|(id, receipt)| (id.as_str(), (receipt.price, receipt.cancelled_price))).collect();
     let kept = charges.iter().filter(|(id, charge)| !was_let_go(id, charge, receipts));
     let ours: BTreeMap<_, _> = kept.map(|(id, charge)| (id.as_str(), (charge.amount, charge.given_back))).collect();
     let all: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
@@ -203,24 +189,17 @@ fn same_receipts(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Op
     none(differ.map(|id| format!("{id}: theirs {:?}, ours {:?}", theirs.get(id), ours.get(id))).collect())
 }
 
-fn refunds_fit(charges: &BTreeMap<String, Charge>, receipts: &[Receipt]) -> Option<String> {
+fn refunds_fit(charges: &BTreeMap<String, Charge>, receipts: &BTreeMap<String, Receipt>) -> Option<String> {
     let wrong = charges.iter().filter(|(id, charge)| {
         (charge.refunded != charge.given_back && !was_let_go(id, charge, receipts)) || charge.refunded > charge.amount
     });
     none(wrong.map(|(id, charge)| format!("{id}: {charge:?}")).collect())
 }
 
-async fn receipts(room: &Room<'_>) -> Result<Vec<Receipt>> {
-    let answer =
-        Client::new(room.provider).send(&Request::get("/simulator/receipts")).await.map_err(anyhow::Error::from)?;
-    if answer.status != StatusCode::OK {
-        bail!("the provider tells no receipts");
-    }
-    serde_json::from_slice(&answer.body).context("the provider's receipts can't be read")
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn row(status: &str, charged: i64, given_back: i64) -> Row {
@@ -231,6 +210,14 @@ mod tests {
     fn told(number: &str, word: Word, agreed: bool) -> Booking {
         let number = number.to_owned();
         Booking { user: 1, schedule: 2, number, seats: 1, seat: Some("1A".to_owned()), total: 100, word, agreed }
+    }
+
+    /// A receipt over 100 won, of which so much went back.
+    fn receipt(id: &str, cancelled: i64, purchased_at: Option<&str>) -> Receipt {
+        let receipt = json!({
+            "receipt_id": id, "status": 1, "price": 100, "cancelled_price": cancelled, "purchased_at": purchased_at,
+        });
+        serde_json::from_value(receipt).unwrap()
     }
 
     fn rows(rows: impl IntoIterator<Item = (&'static str, Row)>) -> BTreeMap<String, Row> {
@@ -277,25 +264,23 @@ mod tests {
     fn a_receipt_that_only_one_side_has_is_found() {
         let charge = Charge { amount: 100, given_back: 0, refunded: 0 };
         let charges = BTreeMap::from([("R".to_owned(), charge)]);
-        let receipt = |id: &str| Receipt {
-            id: id.to_owned(),
-            price: 100,
-            cancelled_price: 0,
-            purchased_at: Some("2026-11-22".to_owned()),
+        let receipts = |ids: &[&str]| {
+            let paid = |id: &&str| ((*id).to_owned(), receipt(id, 0, Some("2026-11-22")));
+            ids.iter().map(paid).collect::<BTreeMap<_, _>>()
         };
-        assert_eq!(same_receipts(&charges, &[receipt("R")]), None);
-        assert!(same_receipts(&charges, &[]).is_some());
-        assert!(same_receipts(&charges, &[receipt("R"), receipt("S")]).is_some());
+        assert_eq!(same_receipts(&charges, &receipts(&["R"])), None);
+        assert!(same_receipts(&charges, &receipts(&[])).is_some());
+        assert!(same_receipts(&charges, &receipts(&["R", "S"])).is_some());
     }
 
     #[test]
     fn an_approval_that_was_let_go_moved_no_money() {
         let charge = |refunded| Charge { amount: 100, given_back: 100, refunded };
-        let let_go = Receipt { id: "R".to_owned(), price: 100, cancelled_price: 100, purchased_at: None };
+        let let_go = BTreeMap::from([("R".to_owned(), receipt("R", 100, None))]);
         let charges = BTreeMap::from([("R".to_owned(), charge(0))]);
-        assert_eq!(same_receipts(&charges, &[let_go]), None);
-        assert!(refunds_fit(&charges, &[]).is_some());
-        assert_eq!(refunds_fit(&BTreeMap::from([("R".to_owned(), charge(100))]), &[]), None);
+        assert_eq!(same_receipts(&charges, &let_go), None);
+        assert!(refunds_fit(&charges, &BTreeMap::new()).is_some());
+        assert_eq!(refunds_fit(&BTreeMap::from([("R".to_owned(), charge(100))]), &BTreeMap::new()), None);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
@@ -22,11 +21,13 @@ use crate::migrate::{self, Load};
 use crate::place::Place;
 use crate::process::{Output, Process};
 use crate::programs;
+use crate::reconcile::Books;
 use crate::servers::mariadb::{Server, galera_provider, init_statements};
-use crate::servers::{Cache, Database, REDIS_PROGRAMS, Servers};
+use crate::servers::{CLIENT_FILE, Cache, Console, Database, REDIS_PROGRAMS, Servers};
 use crate::services::{Ports, SERVICES, Service, internal};
 use crate::settings::Settings;
 use crate::system::{self, Address, Launcher, Replica};
+use crate::visit::Provider;
 use crate::welcome::tomorrow;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
@@ -61,8 +62,7 @@ pub(super) struct Camp<'a> {
     pub(super) logs: PathBuf,
     server: Server,
     template: PathBuf,
-    /// The option file of the client program.
-    options: PathBuf,
+    console: Console,
     password: String,
 }
 
@@ -83,14 +83,19 @@ impl<'a> Camp<'a> {
         let database = Database::private(node.port, password.clone(), server.description());
         let init = place.write_private("init.sql", &init_statements(&database))?;
         node.start(&[init_file(&init)]).await?;
-        let options = place.write_private("client.cnf", &database.client_options())?;
+        let console = Console::of(place.write_private(CLIENT_FILE, &database.client_options())?);
         for load in [Load::Schema, Load::DemoData] {
             migrate::run(load, workspace, profile, &Settings::default(), &database).await?;
         }
-        Store::new(&options, node.port)?.open_accounts(clients + 1).await?;
+        Store::of(console.clone()).open_accounts(clients + 1).await?;
         node.stop().await?;
         drop(node);
-        Ok(Self { workspace, profile, place, logs, server, template, options, password })
+        Ok(Self { workspace, profile, place, logs, server, template, console, password })
+    }
+
+    /// The way to the database server on `port`, whose data are a copy.
+    fn store(&self, port: u16) -> Store {
+        Store::of(self.console.at(port))
     }
 
     /// What the database server is.
@@ -120,7 +125,7 @@ pub(super) struct Room<'a> {
     _simulator: Process,
     _doors: Vec<Balancer>,
     pub(super) gateway: SocketAddr,
-    pub(super) provider: SocketAddr,
+    pub(super) provider: Provider,
 }
 
 impl<'a> Room<'a> {
@@ -196,7 +201,7 @@ impl<'a> Room<'a> {
             _simulator: simulator,
             _doors: doors,
             gateway,
-            provider: (Ipv4Addr::LOCALHOST, simulator_port).into(),
+            provider: Provider::at(simulator_port),
         };
         for replica in &mut room.replicas {
             replica.start(&room.launcher).await?;
@@ -205,14 +210,13 @@ impl<'a> Room<'a> {
     }
 
     /// The way to the database that services take.
-    pub(super) fn store(&self) -> Result<Store> {
-        Store::new(&self.camp.options, self.database)
+    pub(super) fn store(&self) -> Store {
+        self.camp.store(self.database)
     }
 
     /// The way to each server of it.
-    pub(super) fn stores(&self) -> Result<Vec<Store>> {
-        let store = self.store()?;
-        Ok(self.nodes.iter().map(|node| store.at(node.port)).collect())
+    pub(super) fn stores(&self) -> Vec<Store> {
+        self.nodes.iter().map(|node| self.camp.store(node.port)).collect()
     }
 
     /// The numbers of the replicas of the service `name`.
@@ -268,7 +272,7 @@ impl<'a> Room<'a> {
         }
         self.nodes[node].start(&more).await?;
         if self.members.is_some() {
-            let store = self.store()?.at(self.nodes[node].port);
+            let store = self.camp.store(self.nodes[node].port);
             timeout(PATIENCE, async {
                 while !store.is_synced().await {
                     sleep(Duration::from_millis(200)).await;
@@ -280,14 +284,9 @@ impl<'a> Room<'a> {
         Ok(())
     }
 
-    /// The report of `payment-service reconcile --json`, with its exit code.
-    pub(super) async fn reconcile(&self) -> Result<(Value, i32)> {
-        let mut command = self.launcher.program("payment-service");
-        command.args(["reconcile", "--json"]).kill_on_drop(true);
-        let said = timeout(PATIENCE, command.output()).await.context("the reconciliation doesn't end")??;
-        let report = serde_json::from_slice(&said.stdout)
-            .with_context(|| format!("the reconciliation told no JSON: {}", String::from_utf8_lossy(&said.stderr)))?;
-        Ok((report, said.status.code().unwrap_or(-1)))
+    /// Has the books reconciled.
+    pub(super) async fn reconcile(&self) -> Result<Books> {
+        Books::of(&self.launcher).await
     }
 
     /// What the servers of a cluster count of what working together costs.
@@ -296,7 +295,7 @@ impl<'a> Room<'a> {
             return Ok(Vec::new());
         }
         let mut costs = Vec::new();
-        for (node, store) in self.nodes.iter().zip(self.stores()?) {
+        for (node, store) in self.nodes.iter().zip(self.stores()) {
             let [failed, aborted, replicated, paused] = [
                 store.status("wsrep_local_cert_failures").await?,
                 store.status("wsrep_local_bf_aborts").await?,
@@ -383,12 +382,12 @@ async fn databases<'a>(
             replica.options = ["--server-id=2", "--read-only", "--relay-log=relay"].map(str::to_owned).into();
             primary.start(&[]).await?;
             replica.start(&[]).await?;
-            Store::new(&camp.options, replica.port)?.follow(primary.port, &camp.password).await?;
+            camp.store(replica.port).follow(primary.port, &camp.password).await?;
             Ok((vec![primary, replica], None))
         }
         Kind::OneWriter | Kind::ManyWriters => {
             let nodes = cluster(camp, directory, logs, kind).await?;
-            let store = Store::new(&camp.options, nodes[0].port)?;
+            let store = camp.store(nodes[0].port);
             let synced = move |server: SocketAddr| {
                 let store = store.at(server.port());
                 async move { store.is_synced().await }
@@ -447,7 +446,7 @@ async fn cluster<'a>(camp: &'a Camp<'a>, directory: &Path, logs: &Path, kind: Ki
     for (n, node) in nodes.iter_mut().enumerate() {
         let found = if n == 0 { vec!["--wsrep-new-cluster".to_owned()] } else { Vec::new() };
         node.start(&found).await?;
-        let store = Store::new(&camp.options, node.port)?;
+        let store = camp.store(node.port);
         let joined = async {
             while !store.is_synced().await {
                 sleep(Duration::from_millis(100)).await;

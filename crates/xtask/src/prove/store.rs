@@ -1,21 +1,10 @@
-//! What is asked of the database, by the server's own client program: a driver would be the longest wait of this
-//! command's build. Every question is one statement, so its answer is of one moment.
+//! What is asked of the database. Every question is one statement, so its answer is of one moment.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-use tokio::time::timeout;
 
-use crate::programs;
-use crate::servers::DATABASE_NAME;
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::servers::Console;
 
 /// The accounts of the crowd are numbered from here.
 pub(super) const FIRST_ACCOUNT: u64 = 1_000_000;
@@ -37,12 +26,7 @@ const TABLES: [&str; 12] = [
 ];
 
 /// A way to a database server.
-#[derive(Clone)]
-pub(super) struct Store {
-    program: PathBuf,
-    options: PathBuf,
-    port: u16,
-}
+pub(super) struct Store(Console);
 
 /// A flight on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,42 +66,14 @@ pub(super) struct Charge {
 }
 
 impl Store {
-    /// The server on `port`, by the account and password of `options`.
-    pub(super) fn new(options: &Path, port: u16) -> Result<Self> {
-        let program = programs::find(&["mariadb", "mysql"]).context("the client program `mariadb` is not installed")?;
-        Ok(Self { program, options: options.to_owned(), port })
+    /// The server that `console` leads to.
+    pub(super) fn of(console: Console) -> Self {
+        Self(console)
     }
 
-    /// The same by another port.
+    /// The same account's way to the server on another port.
     pub(super) fn at(&self, port: u16) -> Self {
-        Self { port, ..self.clone() }
-    }
-
-    /// Says `sql`, and tells its rows.
-    async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
-        let mut client = Command::new(&self.program)
-            .arg(format!("--defaults-file={}", self.options.display()))
-            .arg(format!("--port={}", self.port))
-            .args(["--batch", "--skip-column-names", "--connect-timeout=3", DATABASE_NAME])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .context("the database's client can't be run")?;
-        client.stdin.take().context("the client takes no input")?.write_all(sql.as_bytes()).await?;
-        let answer = timeout(PATIENCE, client.wait_with_output()).await.context("the database doesn't answer")??;
-        if !answer.status.success() {
-            bail!("the database refuses: {}", String::from_utf8_lossy(&answer.stderr).trim());
-        }
-        let text = String::from_utf8(answer.stdout)?;
-        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
-    }
-
-    /// The one row that `sql` has.
-    async fn row(&self, sql: &str) -> Result<Vec<String>> {
-        self.rows(sql).await?.into_iter().next().context("no row")
+        Self(self.0.at(port))
     }
 
     /// Makes `count` accounts that nobody can log in to.
@@ -128,19 +84,18 @@ impl Store {
             .collect();
         let sql =
             format!("insert into users (user_id, name, email, password_hash, phone) values {}", accounts.join(", "));
-        self.rows(&sql).await.map(drop)
+        self.0.run(&sql).await
     }
 
     /// The schedule of a flight on its only day.
     pub(super) async fn schedule(&self, flight: &str) -> Result<Schedule> {
         let sql = format!("select schedule_id from flight_schedules where flight_id = '{flight}'");
-        Ok(Schedule { id: number(&self.row(&sql).await?, 0)?.try_into()? })
+        Ok(Schedule { id: self.0.value(&sql).await?.parse()? })
     }
 
     /// An administrator's account.
     pub(super) async fn administrator(&self) -> Result<u64> {
-        let row = self.row("select min(user_id) from users where role = 'ADMIN'").await?;
-        Ok(number(&row, 0)?.try_into()?)
+        Ok(self.0.value("select min(user_id) from users where role = 'ADMIN'").await?.parse()?)
     }
 
     /// Where the seats of `schedule` are.
@@ -152,7 +107,7 @@ impl Store {
              where s.schedule_id = {} group by s.schedule_id",
             schedule.id
         );
-        let row = self.row(&sql).await?;
+        let row = self.0.row(&sql).await?;
         Ok(Seats { free: number(&row, 0)?, held: number(&row, 1)?, sold: number(&row, 2)? })
     }
 
@@ -169,7 +124,7 @@ impl Store {
              from bookings b where b.user_id >= {FIRST_ACCOUNT}"
         );
         let mut bookings = BTreeMap::new();
-        for row in self.rows(&sql).await? {
+        for row in self.0.rows(&sql).await? {
             let booking = Row {
                 user: number(&row, 1)?.try_into()?,
                 schedule: number(&row, 2)?.try_into()?,
@@ -193,7 +148,7 @@ impl Store {
                           coalesce((select sum(r.amount) from refunds r
                                     where r.receipt_id = c.receipt_id and r.state = 'SUCCEEDED'), 0)
                    from charges c where c.was_paid";
-        let rows = self.rows(sql).await?;
+        let rows = self.0.rows(sql).await?;
         rows.iter()
             .map(|row| {
                 let charge = Charge { amount: number(row, 1)?, given_back: number(row, 2)?, refunded: number(row, 3)? };
@@ -210,13 +165,13 @@ impl Store {
                           (select count(*) from provider_calls where state = 'STARTED'),
                           (select count(*) from bookings where status = 'PENDING'),
                           (select count(*) from provider_events where applied_at is null)";
-        let row = self.row(sql).await?;
+        let row = self.0.row(sql).await?;
         Ok([number(&row, 0)?, number(&row, 1)?, number(&row, 2)?, number(&row, 3)?, number(&row, 4)?])
     }
 
     /// Refunds by state.
     pub(super) async fn refunds(&self) -> Result<BTreeMap<String, i64>> {
-        let rows = self.rows("select state, count(*) from refunds group by state").await?;
+        let rows = self.0.rows("select state, count(*) from refunds group by state").await?;
         rows.iter().map(|row| Ok((text(row, 0)?.to_owned(), number(row, 1)?))).collect()
     }
 
@@ -231,10 +186,10 @@ impl Store {
              group by table_name"
         );
         let mut sums = BTreeMap::new();
-        for row in self.rows(&format!("set session group_concat_max_len = 65535; {sql}")).await? {
+        for row in self.0.rows(&format!("set session group_concat_max_len = 65535; {sql}")).await? {
             let (table, columns) = (text(&row, 0)?, text(&row, 1)?);
             let sql = format!("select count(*), bit_xor(crc32(concat_ws(',', {columns}))) from {table}");
-            sums.insert(table.to_owned(), self.row(&sql).await?.join(" "));
+            sums.insert(table.to_owned(), self.0.row(&sql).await?.join(" "));
         }
         Ok(sums)
     }
@@ -242,14 +197,14 @@ impl Store {
     /// Whether the server takes part in its cluster, and may be written to.
     pub(super) async fn is_synced(&self) -> bool {
         let synced = "show status where variable_name in ('wsrep_ready', 'wsrep_local_state_comment')";
-        let Ok(rows) = self.rows(synced).await else { return false };
+        let Ok(rows) = self.0.rows(synced).await else { return false };
         let values: Vec<_> = rows.iter().filter_map(|row| row.get(1)).map(String::as_str).collect();
         values.contains(&"ON") && values.contains(&"Synced")
     }
 
     /// A figure that the server keeps of itself.
     pub(super) async fn status(&self, name: &str) -> Result<i64> {
-        number(&self.row(&format!("show global status where variable_name = '{name}'")).await?, 1)
+        number(&self.0.row(&format!("show global status where variable_name = '{name}'")).await?, 1)
     }
 
     /// Lets the server follow the primary on `port`, from its first write on.
@@ -259,18 +214,18 @@ impl Store {
                 master_password = '{password}', master_use_gtid = slave_pos, master_connect_retry = 1;
              start slave"
         );
-        self.rows(&sql).await.map(drop)
+        self.0.run(&sql).await
     }
 
     /// Pauses or goes on with what it follows.
     pub(super) async fn set_following(&self, on: bool) -> Result<()> {
-        self.rows(if on { "start slave" } else { "stop slave" }).await.map(drop)
+        self.0.run(if on { "start slave" } else { "stop slave" }).await
     }
 
     /// How far it has come: what it wrote or applied last.
     pub(super) async fn position(&self, is_primary: bool) -> Result<String> {
         let variable = if is_primary { "gtid_binlog_pos" } else { "gtid_slave_pos" };
-        Ok(self.row(&format!("select @@global.{variable}")).await?.concat())
+        self.0.value(&format!("select @@global.{variable}")).await
     }
 }
 

@@ -8,9 +8,11 @@ use anyhow::{Result, bail};
 use crate::settings::Settings;
 use crate::stack::Stack;
 
+mod console;
 pub(crate) mod mariadb;
 pub(crate) mod redis;
 
+pub(crate) use console::Console;
 pub(crate) use mariadb::{PROGRAMS as MARIADB_PROGRAMS, require_mariadb};
 pub(crate) use redis::PROGRAMS as REDIS_PROGRAMS;
 

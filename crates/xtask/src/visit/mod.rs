@@ -5,12 +5,14 @@
 
 mod client;
 mod doors;
+mod provider;
 mod restarts;
 mod users;
 mod visitor;
 
 pub(crate) use client::{Client, Lost, Request, ask};
 pub(crate) use doors::{DELAY, Doors, Probes};
+pub(crate) use provider::{Provider, Receipt};
 pub(crate) use restarts::{Pair, Restarts};
 pub(crate) use users::{Traffic, Users};
 pub(crate) use visitor::{Seen, Visitor, first_words};
