@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use super::databases::Kind;
 use super::judge::Judgement;
-use super::room::{Kind, Room};
+use super::room::Room;
 use super::search::Searches;
 
 /// How long other servers may take to catch up when hardly anything is written any more.
@@ -88,21 +89,21 @@ impl Battle {
             Self::Plain => {}
             Self::Redis => {
                 at(0.25).await;
-                room.kill_cache().await?;
+                room.cache.kill().await?;
                 log.add("Redis is killed");
                 at(0.45).await;
-                room.start_cache().await?;
+                room.cache.start().await?;
                 log.add("Redis runs again, empty");
                 at(0.7).await;
-                room.flush_cache().await?;
+                room.cache.flush().await?;
                 log.add("Redis is flushed");
             }
             Self::Database => {
                 for part in [0.3, 0.65] {
                     at(part).await;
-                    room.kill_node(0).await?;
+                    room.databases.kill(0).await?;
                     log.add("the database is killed");
-                    room.start_node(0).await?;
+                    room.databases.start_again(0).await?;
                     log.add("the database takes connections again");
                 }
             }
@@ -114,7 +115,7 @@ impl Battle {
                     if Instant::now() > end {
                         break;
                     }
-                    room.kill_replica(replica).await?;
+                    room.replicas[replica].kill().await?;
                     log.add(format_args!("{} is killed", room.replicas[replica].name));
                     sleep(Duration::from_secs(1)).await;
                     room.start_replica(replica).await?;
@@ -123,15 +124,18 @@ impl Battle {
             }
             Self::Galera | Self::GaleraMany => {
                 at(0.3).await;
-                let writer = written_to(room)?;
-                room.kill_node(writer).await?;
-                log.add(format_args!("the member {} is killed, which was written to", room.nodes[writer].name));
+                let writer = room.databases.written_to()?;
+                room.databases.kill(writer).await?;
+                log.add(format_args!(
+                    "the member {} is killed, which was written to",
+                    room.databases.nodes[writer].name
+                ));
                 at(0.6).await;
-                room.start_node(writer).await?;
-                log.add(format_args!("the member {} has joined again", room.nodes[writer].name));
+                room.databases.start_again(writer).await?;
+                log.add(format_args!("the member {} has joined again", room.databases.nodes[writer].name));
             }
             Self::Replica => {
-                let replica = room.stores().into_iter().nth(1).context("there is no replica")?;
+                let replica = room.databases.stores().into_iter().nth(1).context("there is no replica")?;
                 at(0.2).await;
                 replica.set_following(false).await?;
                 log.add("the replica stands still");
@@ -139,12 +143,12 @@ impl Battle {
                 replica.set_following(true).await?;
                 log.add("the replica goes on");
                 at(0.65).await;
-                room.kill_node(1).await?;
+                room.databases.kill(1).await?;
                 log.add("the replica is killed");
                 sleep(Duration::from_secs(3)).await;
                 log.add(readiness(room).await);
                 at(0.85).await;
-                room.start_node(1).await?;
+                room.databases.start_again(1).await?;
                 log.add("the replica runs again");
                 sleep(Duration::from_secs(3)).await;
                 log.add(readiness(room).await);
@@ -188,19 +192,12 @@ async fn readiness(room: &Room<'_>) -> &'static str {
     if room.is_flight_ready().await { "flight-service is ready" } else { "flight-service is not ready" }
 }
 
-/// The member that gets new connections now.
-fn written_to(room: &Room<'_>) -> Result<usize> {
-    let members = room.members.as_ref().context("this is no cluster")?.well();
-    let writer = members.first().context("no member is well")?;
-    room.nodes.iter().position(|node| node.address() == *writer).context("the writer is nobody of ours")
-}
-
 /// In which tables the servers differ. What a job writes just now takes a moment to be everywhere.
 async fn differ(room: &Room<'_>) -> Result<Option<String>> {
     let since = Instant::now();
     loop {
         let mut sums = Vec::new();
-        for store in room.stores() {
+        for store in room.databases.stores() {
             sums.push(store.checksums().await?);
         }
         let tables = sums.iter().flat_map(|sums| sums.keys());
@@ -217,7 +214,7 @@ async fn differ(room: &Room<'_>) -> Result<Option<String>> {
 }
 
 async fn followed(room: &Room<'_>) -> Result<Option<String>> {
-    let stores = room.stores();
+    let stores = room.databases.stores();
     let [primary, replica] = &stores[..] else { return Ok(Some("there are no two servers".to_owned())) };
     let caught_up = async {
         loop {

@@ -12,12 +12,14 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Arguments;
 use super::buyer::{Buyer, Ground};
+use super::camp::Camp;
 use super::ledger::{Booking, Tally};
-use super::room::{Camp, Room, day};
+use super::room::Room;
 use super::store::{FIRST_ACCOUNT, Schedule, Seats, Store};
 use super::token::session;
 use crate::report::{self, Style, paint};
 use crate::visit::{self, Request};
+use crate::welcome::tomorrow;
 
 /// The seats of the flight that everybody wants.
 pub(super) const SEATS: i64 = 180;
@@ -188,6 +190,6 @@ fn published(flight: &str) -> Value {
             "base_price": 320_000,
             "total_seats": SEATS,
         },
-        "schedule": { "mode": "single", "date": day() },
+        "schedule": { "mode": "single", "date": tomorrow() },
     })
 }

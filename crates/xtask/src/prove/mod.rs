@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
-use rustix::process::geteuid;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::build;
 use crate::install::{self, Needs};
@@ -30,7 +30,11 @@ use crate::workspace::{Profile, Workspace};
 mod balancer;
 mod battles;
 mod buyer;
+mod cache;
+mod camp;
+mod cluster;
 mod crowd;
+mod databases;
 mod judge;
 mod ledger;
 mod node;
@@ -42,10 +46,11 @@ mod store;
 mod token;
 
 use battles::{Battle, Log};
+use camp::Camp;
 use crowd::Arena;
 use judge::Judgement;
 use report::{Outcome, Report, Simulated};
-use room::{Camp, Room};
+use room::Room;
 use search::Searches;
 
 /// How many seeds are run where nothing else is said.
@@ -141,10 +146,10 @@ async fn fight_all(
 ) -> Result<Report> {
     let profile = arguments.profile();
     build::system(workspace, profile).await?;
-    room::allow_many_connections();
+    allow_many_connections();
     let pitching = Camp::pitch(workspace, profile, place, logs.to_owned(), arguments.clients.into());
     let camp = terminal::step("Making the data that battles begin with", pitching).await?;
-    let mut report = Report::new(&camp.server(), workspace, arguments).await;
+    let mut report = Report::new(&camp.server.description(), workspace, arguments).await;
     for battle in battles {
         terminal::note(format_args!("\n{}", paint(Style::Bold, battle.description())));
         let outcome = fight(*battle, arguments, &camp).await;
@@ -185,6 +190,14 @@ fn home(workspace: &Workspace) -> PathBuf {
     if geteuid().is_root() { std::env::temp_dir().join("cloudjet-prove") } else { workspace.throw_away() }
 }
 
+/// Lets this process, and those it starts, have as many connections as the system allows.
+fn allow_many_connections() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        terminal::note(format_args!("The number of connections can't be raised: {error}"));
+    }
+}
+
 async fn fight(battle: Battle, arguments: &Arguments, camp: &Camp<'_>) -> Result<Outcome> {
     let name = battle.name();
     let opening = Room::open(camp, &name, battle.kind());
@@ -209,7 +222,7 @@ async fn fight(battle: Battle, arguments: &Arguments, camp: &Camp<'_>) -> Result
         Ok(judgement)
     };
     let judgement = terminal::step("Judging", judging).await?;
-    let costs = room.costs().await.unwrap_or_default();
+    let costs = room.databases.costs().await.unwrap_or_default();
     let outcome = Outcome { seen, searches, judgement, log: log.lines, costs };
     terminal::note(outcome.summary());
     room.close().await?;

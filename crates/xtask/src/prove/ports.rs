@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result};
 
-use crate::services::is_free;
+use crate::services::{internal, is_free};
 
 /// Above what people know by heart, and room above each for the internal port.
 const OURS: Range<u16> = 21_000..31_000;
@@ -24,6 +24,16 @@ pub(super) fn lasting() -> Result<u16> {
         .map(|_| OURS.start + (elsewhere + NEXT.fetch_add(1, Ordering::Relaxed) % width) % width)
         .find(|port| is_free(*port))
         .context("no port is free")
+}
+
+/// One for a service: the port of its probes is free, too.
+pub(super) fn public() -> Result<u16> {
+    loop {
+        let port = lasting()?;
+        if is_free(internal(port)) {
+            return Ok(port);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::room::day;
 use super::store::Schedule;
 use crate::visit::{Client, Request};
+use crate::welcome::tomorrow;
 
 /// How often is searched, and how long an answer may take.
 const SEARCHING: Duration = Duration::from_millis(200);
@@ -75,7 +75,7 @@ impl Searches {
 }
 
 fn search() -> Request {
-    Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", day()))
+    Request::get(format!("/api/flights/search?departure=ICN&arrival=NRT&date={}", tomorrow()))
 }
 
 /// How many seats of `schedule` the answer says are free; none if it isn't for sale any more.
