@@ -1,4 +1,8 @@
 //! Sessions, signed as auth-service signs them: two thousand log-ins would measure password hashes and nothing else.
+//!
+//! It is done by hand, in a few lines, because these commands are what everybody builds first: neither `common`, which has
+//! `Tokens`, nor the library that it signs with, which brings a whole one in C, is worth that wait. That the services
+//! accept them is seen at a proof's first request.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
