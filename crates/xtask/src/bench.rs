@@ -3,22 +3,17 @@
 //! What is measured, and how, is the program `bench`'s; here the system is started that it measures. Figures belong to
 //! the machine they were taken on, and a busy machine spoils them: no pipeline fails by them.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
 use crate::build;
-use crate::install::{self, Needs};
-use crate::migrate::{self, Load};
-use crate::place::Place;
-use crate::report;
-use crate::servers::{self, Servers};
+use crate::servers::Servers;
 use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines};
+use crate::system::{self, Lines, demo};
 use crate::workspace::{Profile, Workspace};
 
 /// Measure bookings beside the same statements driven bare.
@@ -62,18 +57,10 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
     let pool = arguments.connections.to_string();
     let settings = Settings::from([("DB_POOL_SIZE", pool.as_str()), ("LOG_FORMAT", "json")]);
-    install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
-    build::system(workspace, profile).await?;
+    let servers = demo::provide("bench", !arguments.no_install, profile, &settings, workspace, stack).await?;
     build::bench(workspace, profile).await?;
-    stack.settle(Place::throw_away(&workspace.throw_away(), "bench")?);
-    let servers = report::step("Starting a throw-away database and cache", servers::provide(&settings, stack)).await?;
-    for load in [Load::Schema, Load::DemoData] {
-        migrate::run(load, workspace, profile, &settings, &servers.database).await?;
-    }
-    let logs = workspace.measure_logs();
-    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
-    let ports = Ports::any()?;
-    system::start(workspace, profile, &settings, &ports, &servers, &Lines::In(logs), stack).await?;
+    let (ports, lines) = (Ports::any()?, Lines::In(workspace.measure_logs()));
+    system::start(workspace, profile, &settings, &ports, &servers, &lines, stack).await?;
     measure(arguments, workspace, profile, &ports, &servers, stack).await
 }
 

@@ -5,20 +5,14 @@
 //! makes up requests, sound ones and unsound ones. Any answer of 500 and above fails, 503 and 504 too: nothing is
 //! away and nothing is busy here.
 
-use std::fs;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result};
-
-use crate::build;
-use crate::install::{self, Needs};
-use crate::migrate::{self, ADMIN, Load};
-use crate::place::Place;
+use crate::migrate::ADMIN;
 use crate::report;
-use crate::servers;
 use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines};
+use crate::system::{self, Lines, demo};
 use crate::verdicts::Verdicts;
 use crate::welcome::PASSENGER;
 use crate::workspace::{Profile, Workspace};
@@ -79,16 +73,9 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
 /// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
 async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Ports> {
     let settings = Settings::default();
-    install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
-    build::system(workspace, Profile::Debug).await?;
-    stack.settle(Place::throw_away(&workspace.throw_away(), "contract")?);
-    let servers = report::step("Starting a throw-away database and cache", servers::provide(&settings, stack)).await?;
-    for load in [Load::Schema, Load::DemoData] {
-        migrate::run(load, workspace, Profile::Debug, &settings, &servers.database).await?;
-    }
-    let logs = workspace.contract_logs();
-    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
-    let ports = Ports::any()?;
-    system::start(workspace, Profile::Debug, &settings, &ports, &servers, &Lines::In(logs), stack).await?;
+    let may_install = !arguments.no_install;
+    let servers = demo::provide("contract", may_install, Profile::Debug, &settings, workspace, stack).await?;
+    let (ports, lines) = (Ports::any()?, Lines::In(workspace.contract_logs()));
+    system::start(workspace, Profile::Debug, &settings, &ports, &servers, &lines, stack).await?;
     Ok(ports)
 }

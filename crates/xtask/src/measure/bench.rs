@@ -3,17 +3,14 @@
 use anyhow::{Context as _, Result};
 
 use super::Arguments;
-use crate::install::{self, Needs};
-use crate::migrate::{self, Load};
-use crate::place::Place;
-use crate::servers::{self, Servers};
+use crate::report;
+use crate::servers::Servers;
 use crate::services::{Ports, SERVICES, Service};
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Address, Launcher, Replica};
+use crate::system::{self, Address, Launcher, Replica, demo};
 use crate::visit::Users;
 use crate::workspace::Workspace;
-use crate::{build, report};
 
 /// What services are started with.
 pub(super) struct Bench<'a> {
@@ -26,15 +23,8 @@ impl<'a> Bench<'a> {
     /// Builds and starts what services need. Settings have no say in it: it is written to without restraint.
     pub(super) async fn set_up(arguments: &Arguments, workspace: &'a Workspace, stack: &mut Stack) -> Result<Self> {
         let settings = Settings::default();
-        install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
-        let profile = arguments.profile();
-        build::system(workspace, profile).await?;
-        stack.settle(Place::throw_away(&workspace.throw_away(), "measure")?);
-        let starting = servers::provide(&settings, stack);
-        let servers = report::step("Starting a throw-away database and cache", starting).await?;
-        for load in [Load::Schema, Load::DemoData] {
-            migrate::run(load, workspace, profile, &settings, &servers.database).await?;
-        }
+        let (may_install, profile) = (!arguments.no_install, arguments.profile());
+        let servers = demo::provide("measure", may_install, profile, &settings, workspace, stack).await?;
         let ports = Ports::any()?;
         let mut environment = system::environment(&settings, &ports, &servers, stack.place()?)?;
         environment.insert("LOG_FORMAT".to_owned(), "json".to_owned());

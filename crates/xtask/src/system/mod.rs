@@ -4,11 +4,12 @@
 //! time, by a [`Launcher`]: each is a [`Replica`].
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -22,6 +23,7 @@ use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 use crate::{probe, report};
 
+pub(crate) mod demo;
 mod launcher;
 mod replica;
 
@@ -41,7 +43,7 @@ pub(crate) type Environment = BTreeMap<String, String>;
 pub(crate) enum Lines {
     /// To our own output, once the stack is up.
     Shown,
-    /// Into a file for each service in this directory.
+    /// Into a file for each service in this directory, which is made.
     In(PathBuf),
 }
 
@@ -56,6 +58,9 @@ pub(crate) async fn start(
     stack: &mut Stack,
 ) -> Result<Vec<Duration>> {
     let environment = environment(settings, ports, servers, stack.place()?)?;
+    if let Lines::In(directory) = lines {
+        fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
+    }
     let mut start = |name: &str, command: Command| {
         let process = match lines {
             Lines::Shown => Process::start(name, command, Output::Log(stack.logs().writer(name))),

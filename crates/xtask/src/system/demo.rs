@@ -1,0 +1,32 @@
+//! A database and a cache with the demo data, which go away with the run: what a command works on that spoils it.
+
+use anyhow::Result;
+
+use crate::install::{self, Needs};
+use crate::migrate::{self, Load};
+use crate::place::Place;
+use crate::servers::{self, Servers};
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::workspace::{Profile, Workspace};
+use crate::{build, report};
+
+/// Builds all programs of a system and provides it with its servers, for `cargo xtask <run>`. Only servers that
+/// `settings` name are the developer's.
+pub(crate) async fn provide(
+    run: &str,
+    may_install: bool,
+    profile: Profile,
+    settings: &Settings,
+    workspace: &Workspace,
+    stack: &mut Stack,
+) -> Result<Servers> {
+    install::ensure(Needs::DatabaseAndCache, may_install, workspace, settings).await?;
+    build::system(workspace, profile).await?;
+    stack.settle(Place::throw_away(&workspace.throw_away(), run)?);
+    let servers = report::step("Starting a throw-away database and cache", servers::provide(settings, stack)).await?;
+    for load in [Load::Schema, Load::DemoData] {
+        migrate::run(load, workspace, profile, settings, &servers.database).await?;
+    }
+    Ok(servers)
+}
