@@ -12,20 +12,22 @@ use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::http::request;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Lap;
 use crate::processes::Processes;
 use crate::stage::{PRICE, Sale, Sales};
 
-/// Where the system answers.
+/// Where the system answers, and the connections to it, which are kept.
 pub(crate) struct Service {
+    client: Client<HttpConnector, Full<Bytes>>,
     booking: SocketAddr,
     payment: SocketAddr,
     simulator: SocketAddr,
@@ -34,12 +36,9 @@ pub(crate) struct Service {
 impl Service {
     /// The one at these addresses.
     pub(crate) fn at(booking: SocketAddr, payment: SocketAddr, simulator: SocketAddr) -> Self {
-        Self { booking, payment, simulator }
-    }
-
-    /// Makes one booking.
-    pub(crate) async fn book(&self, sale: Sale<'_>) -> Result<()> {
-        book(&mut Client::connect(self.booking).await?, sale).await.map(drop)
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), booking, payment, simulator }
     }
 
     /// A turn of `clients`, each of which books again as soon as it is answered.
@@ -50,14 +49,8 @@ impl Service {
         turn: Duration,
         processes: &Processes,
     ) -> Result<Lap> {
-        let clients = connect(self.booking, clients).await?;
-        let work = |end| {
-            let one = move |mut client: Client| {
-                again_and_again(end, Instant::now, async move || book(&mut client, sales.next()).await.map(drop))
-            };
-            clients.into_iter().map(one).collect()
-        };
-        lap(turn, processes, work).await
+        let one = |end| again_and_again(end, Instant::now, async || self.book(sales.next()).await.map(drop));
+        lap(clients, turn, processes, one).await
     }
 
     /// A turn of `rate` bookings a second, made by whichever of `clients` is free.
@@ -69,16 +62,10 @@ impl Service {
         turn: Duration,
         processes: &Processes,
     ) -> Result<Lap> {
-        let clients = connect(self.booking, clients).await?;
         let (first, pause, ticket) = (Instant::now(), Duration::from_secs_f64(1.0 / rate), AtomicU32::new(0));
         let next = || first + pause * ticket.fetch_add(1, Ordering::Relaxed);
-        let work = |end| {
-            let one = |mut client: Client| {
-                again_and_again(end, next, async move || book(&mut client, sales.next()).await.map(drop))
-            };
-            clients.into_iter().map(one).collect()
-        };
-        lap(turn, processes, work).await
+        let one = |end| again_and_again(end, next, async || self.book(sales.next()).await.map(drop));
+        lap(clients, turn, processes, one).await
     }
 
     /// A turn of `travellers`, each of whom books, pays, and sees the booking confirmed, again and again.
@@ -89,27 +76,64 @@ impl Service {
         turn: Duration,
         processes: &Processes,
     ) -> Result<Lap> {
-        let booking = connect(self.booking, travellers).await?;
-        let payment = connect(self.payment, travellers).await?;
-        let simulator = connect(self.simulator, travellers).await?;
-        let work = |end| {
-            let one = |((mut booking, mut payment), mut simulator): ((Client, Client), Client)| {
-                let travel = async move || buy(&mut booking, &mut payment, &mut simulator, sales.next()).await;
-                again_and_again(end, Instant::now, travel)
-            };
-            booking.into_iter().zip(payment).zip(simulator).map(one).collect()
-        };
-        lap(turn, processes, work).await
+        let one = |end| again_and_again(end, Instant::now, async || self.buy(sales.next()).await);
+        lap(travellers, turn, processes, one).await
+    }
+
+    /// Books one seat, and answers what is said of it.
+    pub(crate) async fn book(&self, sale: Sale<'_>) -> Result<Bytes> {
+        let passenger =
+            json!({ "name": "김승객", "birth_date": "1990-02-03", "gender": "M", "phone": "010-1234-5678" });
+        let wanted = json!({ "schedule_id": sale.schedule_id, "passengers": [passenger] });
+        let uri = format!("http://{}/api/bookings", self.booking);
+        self.post(&uri, sale, &wanted, StatusCode::CREATED).await
+    }
+
+    /// Books and pays, and makes sure that it is confirmed.
+    async fn buy(&self, sale: Sale<'_>) -> Result<()> {
+        let made: Value = serde_json::from_slice(&self.book(sale).await?)?;
+        let number = made["booking_number"].as_str().context("a booking without its number")?;
+        let wanted = json!({ "bookingId": number, "amount": PRICE });
+        let uri = format!("http://{}/api/payments/init", self.payment);
+        let begun: Value = serde_json::from_slice(&self.post(&uri, sale, &wanted, StatusCode::OK).await?)?;
+        let paid = json!({ "order_id": begun["order_id"], "price": PRICE });
+        let uri = format!("http://{}/simulator/payments", self.simulator);
+        self.post(&uri, sale, &paid, StatusCode::OK).await?;
+        let uri = format!("http://{}/api/bookings/{number}", self.booking);
+        let seen = self.ask(Request::get(&uri), sale, String::new(), StatusCode::OK).await.context(uri)?;
+        let seen: Value = serde_json::from_slice(&seen)?;
+        ensure!(seen["booking"]["status"] == "CONFIRMED", "{number} was paid and is not confirmed: {seen}");
+        Ok(())
+    }
+
+    async fn post(&self, uri: &str, sale: Sale<'_>, body: &Value, expected: StatusCode) -> Result<Bytes> {
+        let request = Request::post(uri).header(CONTENT_TYPE, "application/json");
+        self.ask(request, sale, body.to_string(), expected).await.with_context(|| uri.to_owned())
+    }
+
+    /// Any other answer than `expected` ends the run: what is refused is not done, and would be counted as if it were.
+    async fn ask(
+        &self,
+        request: request::Builder,
+        sale: Sale<'_>,
+        body: String,
+        expected: StatusCode,
+    ) -> Result<Bytes> {
+        let request = request.header(AUTHORIZATION, &sale.buyer.token).body(body.into())?;
+        let (head, body) = self.client.request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        ensure!(head.status == expected, "it answers {}: {}", head.status, String::from_utf8_lossy(&body));
+        Ok(body)
     }
 }
 
-/// What comes of the work that many do at once until the turn's end.
-async fn lap<W>(turn: Duration, processes: &Processes, work: impl FnOnce(Instant) -> Vec<W>) -> Result<Lap>
+/// What comes of a turn in which so many `clients` do what `one` does until its end.
+async fn lap<W>(clients: u16, turn: Duration, processes: &Processes, one: impl Fn(Instant) -> W) -> Result<Lap>
 where
     W: Future<Output = Result<Vec<Duration>>>,
 {
     let (before, started) = (processes.used(), Instant::now());
-    let latencies = try_join_all(work(started + turn)).await?;
+    let latencies = try_join_all((0..clients).map(|_| one(started + turn))).await?;
     Ok(Lap::new(latencies.concat(), started.elapsed(), processes.used_since(&before)))
 }
 
@@ -128,71 +152,5 @@ async fn again_and_again(
         sleep_until(due).await;
         sell().await?;
         latencies.push(due.elapsed());
-    }
-}
-
-/// Books one seat, and answers the booking's number.
-async fn book(client: &mut Client, sale: Sale<'_>) -> Result<String> {
-    let passenger = json!({ "name": "김승객", "birth_date": "1990-02-03", "gender": "M", "phone": "010-1234-5678" });
-    let wanted = json!({ "schedule_id": sale.schedule_id, "passengers": [passenger] });
-    let made = client.post("/api/bookings", sale, &wanted, StatusCode::CREATED).await?;
-    Ok(made["booking_number"].as_str().context("a booking without its number")?.to_owned())
-}
-
-/// Books and pays, and makes sure that it is confirmed.
-async fn buy(booking: &mut Client, payment: &mut Client, simulator: &mut Client, sale: Sale<'_>) -> Result<()> {
-    let number = book(booking, sale).await?;
-    let wanted = json!({ "bookingId": number, "amount": PRICE });
-    let begun = payment.post("/api/payments/init", sale, &wanted, StatusCode::OK).await?;
-    let paid = json!({ "order_id": begun["order_id"], "price": PRICE });
-    simulator.post("/simulator/payments", sale, &paid, StatusCode::OK).await?;
-    let seen = booking.ask(Method::GET, &format!("/api/bookings/{number}"), sale, None, StatusCode::OK).await?;
-    ensure!(seen["booking"]["status"] == "CONFIRMED", "{number} was paid and is not confirmed: {seen}");
-    Ok(())
-}
-
-/// A connection that is kept from request to request.
-struct Client(SendRequest<Full<Bytes>>);
-
-async fn connect(server: SocketAddr, clients: u16) -> Result<Vec<Client>> {
-    try_join_all((0..clients).map(|_| Client::connect(server))).await
-}
-
-impl Client {
-    async fn connect(server: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(server).await.with_context(|| format!("nobody answers at {server}"))?;
-        stream.set_nodelay(true)?;
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // What goes wrong there is also told to the request.
-        tokio::spawn(connection);
-        Ok(Self(requests))
-    }
-
-    async fn post(&mut self, path: &str, sale: Sale<'_>, body: &Value, expected: StatusCode) -> Result<Value> {
-        self.ask(Method::POST, path, sale, Some(body), expected).await
-    }
-
-    /// Any other answer than `expected` ends the run: what is refused is not done, and would be counted as if it were.
-    async fn ask(
-        &mut self,
-        method: Method,
-        path: &str,
-        sale: Sale<'_>,
-        body: Option<&Value>,
-        expected: StatusCode,
-    ) -> Result<Value> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "cloudjet.localhost")
-            .header(AUTHORIZATION, &sale.buyer.token)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body.map(Value::to_string).unwrap_or_default()))?;
-        self.0.ready().await?;
-        let (head, body) =
-            self.0.send_request(request).await.with_context(|| format!("{path} is not answered"))?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        ensure!(head.status == expected, "{path} answers {}: {}", head.status, String::from_utf8_lossy(&body));
-        Ok(serde_json::from_slice(&body)?)
     }
 }
