@@ -23,7 +23,8 @@ pub(crate) fn name(options: &MySqlConnectOptions) -> &str {
 /// A connection of our own, prepared like those of the services.
 ///
 /// A migration that waits for a table makes everybody after it wait for that table, too; so it gives up soon, and
-/// [`crate::history`] tries again.
+/// [`crate::history`] tries again. The engine's own wait counts as well: MariaDB takes it at an `alter table`'s end, for the
+/// tables that foreign keys name, and can't see that who has them waits for this table.
 pub(crate) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, Error> {
     let unreachable =
         |source| Error::Unreachable { address: format!("{}:{}", options.get_host(), options.get_port()), source };
@@ -34,7 +35,7 @@ pub(crate) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnec
         Err(_) => return Err(unreachable(None)),
     };
     db::prepare(&mut connection).await?;
-    connection.execute("set session lock_wait_timeout = 3").await?;
+    connection.execute("set session lock_wait_timeout = 3, innodb_lock_wait_timeout = 3").await?;
     Ok(connection)
 }
 
