@@ -4,7 +4,10 @@
 //! There is only one build here, so both releases are the same programs. What the rehearsal has of a later release is
 //! what the old one has to live with: its schema and its history.
 
-use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::time::sleep;
 
 use super::customers::Crowd;
 use super::protocol::Protocol;
@@ -12,11 +15,19 @@ use super::site::{Site, services};
 use crate::build::MIGRATE;
 use crate::process::said;
 
-/// What a later release's migration does first: it only adds.
+/// What a later release's migration does first: it only adds, and waits for others no longer than `migrate` does.
 const EXPAND: &str = "
+    set session lock_wait_timeout = 3, innodb_lock_wait_timeout = 3;
     alter table bookings add column drill_note varchar(40) null;
     insert into _sqlx_migrations (version, description, success, checksum, execution_time)
     values (20991231000000, 'column bookings drill note', true, unhex(sha2('drill', 384)), 0);";
+
+/// What the server says when it waited for others in vain.
+const TIMED_OUT: &str = "ERROR 1205 ";
+
+/// How often it is tried, and how long others may go on in between: as `migrate` does it.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &mut Protocol) -> Result<()> {
     protocol.begin("A release comes, and goes again, under load");
@@ -24,8 +35,8 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     let come_and_go = async {
         protocol
             .step("migrate: a column more, as a later release adds it", async {
-                site.console.run(EXPAND).await?;
-                Ok(((), "while the old release serves".to_owned()))
+                let attempts = expand(site).await?;
+                Ok(((), format!("while the old release serves, at attempt {attempts}")))
             })
             .await?;
         for step in ["upgrade: restart service by service", "roll back: restart service by service"] {
@@ -48,4 +59,16 @@ pub(super) async fn rehearse(site: &mut Site<'_>, crowd: &mut Crowd, protocol: &
     let recount = crowd.recount().await;
     protocol.fact("every acknowledged booking and payment is there", recount.missing.is_empty(), recount.told());
     Ok(())
+}
+
+/// Migrates, and tells at which attempt.
+async fn expand(site: &Site<'_>) -> Result<usize> {
+    for attempt in 1..=ATTEMPTS {
+        match site.console.run(EXPAND).await {
+            Ok(()) => return Ok(attempt),
+            Err(error) if error.to_string().contains(TIMED_OUT) => sleep(PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("others were in the way at {ATTEMPTS} attempts")
 }
