@@ -79,7 +79,7 @@ impl<'a> Site<'a> {
         let mut replicas = Vec::new();
         for service in described() {
             let usual = Address::here(ports.of(service.name).context("a service has no port")?);
-            replicas.extend([usual, Address::any()?].map(|address| Replica::of(service, address)));
+            replicas.extend([(1, usual), (2, Address::any()?)].map(|(n, address)| Replica::of(service, n, address)));
         }
         let (doors, probes) = Doors::watch(replicas.iter().map(|replica| (replica.service.name, replica.address)));
         let mut site =

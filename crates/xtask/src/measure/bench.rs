@@ -40,7 +40,7 @@ impl<'a> Bench<'a> {
 
     /// `service` where the others look for it, not yet started.
     pub(super) fn replica(&self, service: &'static Service) -> Result<Replica> {
-        Ok(Replica::of(service, Address::here(self.ports.of(service.name).context("a service has no port")?)))
+        Ok(Replica::of(service, 1, Address::here(self.ports.of(service.name).context("a service has no port")?)))
     }
 
     /// Signs users in, on services that stop again.

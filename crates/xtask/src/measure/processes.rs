@@ -15,8 +15,9 @@ pub(super) struct Processes<'a, 'b> {
 impl<'a, 'b> Processes<'a, 'b> {
     /// Starts two of `service`.
     pub(super) async fn start(service: &'static Service, launcher: &'a Launcher<'b>) -> Result<Self> {
-        let replica = |address| Replica::of(service, address).told("SHUTDOWN_DELAY_SECONDS", DELAY.to_string());
-        let mut pair = Self { launcher, replicas: [replica(Address::any()?), replica(Address::any()?)] };
+        let replica =
+            |number, address| Replica::of(service, number, address).told("SHUTDOWN_DELAY_SECONDS", DELAY.to_string());
+        let mut pair = Self { launcher, replicas: [replica(1, Address::any()?), replica(2, Address::any()?)] };
         for which in [0, 1] {
             pair.restart(which).await?;
         }

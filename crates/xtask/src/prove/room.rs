@@ -140,8 +140,8 @@ async fn places(
     let (mut replicas, mut doors) = (Vec::new(), Vec::new());
     for service in SERVICES.iter().filter(|service| is_wanted(service)) {
         let ports: Vec<u16> = (0..copies(service)).map(|_| ports::public()).collect::<Result<_>>()?;
-        for port in &ports {
-            let replica = Replica::of(service, Address::here(*port));
+        for (port, number) in ports.iter().zip(1..) {
+            let replica = Replica::of(service, number, Address::here(*port));
             let follows = kind == Kind::Followed && service.name == "flight";
             replicas.push(if follows { replica.told("DB_PORT", databases.nodes[1].port.to_string()) } else { replica });
         }

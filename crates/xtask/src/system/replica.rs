@@ -54,7 +54,7 @@ impl Address {
 
 /// A service's process, or the place where it was. Dropped, it is killed.
 pub(crate) struct Replica {
-    /// What we call it.
+    /// What we call it, and its log file: the same from run to run.
     pub(crate) name: String,
     pub(crate) service: &'static Service,
     pub(crate) address: Address,
@@ -64,9 +64,9 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// One of `service`, to be at `address`. It doesn't run yet.
-    pub(crate) fn of(service: &'static Service, address: Address) -> Self {
-        let name = format!("{}-{}", service.name, address.public.port());
+    /// The one of this `number` among those of `service`, to be at `address`. It doesn't run yet.
+    pub(crate) fn of(service: &'static Service, number: usize, address: Address) -> Self {
+        let name = format!("{}-{number}", service.name);
         Self { name, service, address, settings: Vec::new(), process: None }
     }
 
