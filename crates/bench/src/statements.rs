@@ -62,11 +62,16 @@ impl<'a> Draft<'a> {
     /// A new one.
     pub(crate) fn of(sale: Sale<'a>) -> Self {
         let (hold, event) = (Uuid::now_v7(), Uuid::now_v7());
-        // Ten characters, as the service draws them; the id's last ones are chance.
-        let number = hold.simple().to_string();
-        let number = format!("CJ{}", &number[number.len() - 8..]).to_uppercase();
-        Self { sale, hold, event, number, booking_id: 0 }
+        Self { sale, hold, event, number: number(hold), booking_id: 0 }
     }
+}
+
+/// A booking's number of ten characters, as the service draws them: forty bits of chance, which the id's last ones are.
+fn number(id: Uuid) -> String {
+    const LETTERS: &[u8; 32] = b"23456789ABCDEFGHIJKLMNOPQRSTUVWX";
+    let bits = id.as_u128();
+    let letters = (0..8).map(|n| char::from(LETTERS[usize::try_from(bits >> (5 * n) & 31).unwrap_or_default()]));
+    std::iter::once("CJ".to_owned()).chain(letters.map(String::from)).collect()
 }
 
 /// One statement of a booking.
