@@ -74,8 +74,8 @@ pub(crate) struct Arguments {
     /// How many seeds the simulation runs; 0 leaves it out. 1000 if it isn't said, and none where a battle is chosen.
     #[arg(long, value_name = "SEEDS")]
     simulation: Option<u64>,
-    /// How many clients there are.
-    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    /// How many clients there are: enough to want all 180 seats, whatever they give back.
+    #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u16).range(200..=20_000))]
     clients: u16,
     /// How long clients give seats back, and things are killed, before everybody means it.
     #[arg(long, default_value_t = 40, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=3600))]
