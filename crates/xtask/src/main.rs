@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 
 mod bench;
 mod build;
+mod changed;
 mod chart;
 mod check;
 mod children;
@@ -75,6 +76,7 @@ enum Command {
     Chart(chart::Arguments),
     /// Check formatting, lints, generated files, dependencies and the chart.
     Check,
+    Changed(changed::Arguments),
     Generate(generate::Arguments),
     Db(db::Arguments),
     Replay(replay::Arguments),
@@ -137,6 +139,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         }
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
+        Command::Changed(arguments) => changed::run(arguments, workspace).await.map(|()| 0),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
         Command::Replay(arguments) => replay::run(arguments, settings).await.map(|()| 0),

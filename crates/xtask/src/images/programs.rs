@@ -47,6 +47,11 @@ impl Program {
         format!("cloudjet/{}:dev", self.name)
     }
 
+    /// The package it is compiled from.
+    pub(crate) fn package(self) -> &'static str {
+        if self.name == build::SIMULATOR { build::SIMULATOR_PACKAGE } else { self.name }
+    }
+
     /// The stage of the Dockerfile that makes it.
     pub(crate) fn target(self) -> &'static str {
         if self.serves { "service" } else { "tool" }
@@ -138,7 +143,7 @@ mod tests {
     fn the_dockerfile_compiles_every_program() {
         let text = Workspace::find().unwrap().read(Path::new("Dockerfile")).unwrap();
         for program in all() {
-            let package = if program.name == build::SIMULATOR { build::SIMULATOR_PACKAGE } else { program.name };
+            let package = program.package();
             assert!(text.contains(&format!("-p {package}")), "{package}");
         }
     }

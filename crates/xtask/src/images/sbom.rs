@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::programs::{self, Program};
-use crate::build;
 use crate::process::said;
 use crate::workspace::Workspace;
 
@@ -46,15 +45,11 @@ pub(super) async fn write(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-fn package(program: Program) -> &'static str {
-    if program.name == build::SIMULATOR { build::SIMULATOR_PACKAGE } else { program.name }
-}
-
 async fn tree(workspace: &Workspace) -> Result<String> {
     let mut command = workspace.cargo(&["tree", "--locked", "--prefix", "depth", "--format", "|{p}|{l}"]);
     command.args(["--edges", "normal,no-proc-macro", "--target", TARGET]);
     for program in programs::all() {
-        command.args(["--package", package(program)]);
+        command.args(["--package", program.package()]);
     }
     said(command).await.context("cargo can't tell what programs are made of")
 }
@@ -110,7 +105,7 @@ fn checksums(lock: &str) -> BTreeMap<Name, String> {
 }
 
 fn document(program: Program, graph: &Graph, checksums: &BTreeMap<Name, String>) -> Result<Value> {
-    let root = graph.licences.keys().find(|(name, _)| name == package(program));
+    let root = graph.licences.keys().find(|(name, _)| name == program.package());
     let root = root.with_context(|| format!("cargo doesn't know {}", program.name))?;
     let closure = graph.closure(root);
     let component = |kind: &str, name: &Name| {
