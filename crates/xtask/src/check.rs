@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::chart::{self, Golden};
 use crate::generate;
+use crate::pipelines;
 use crate::process::run_on_terminal;
 use crate::report;
 use crate::stack::Stack;
@@ -27,6 +28,7 @@ pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<bool
         verdicts.skip("dependencies", "cargo-deny is not installed");
     }
     chart::check(&mut verdicts, workspace, Golden::Compare).await;
+    pipelines::check(&mut verdicts, workspace).await;
     report::say(verdicts.table());
     Ok(verdicts.passed())
 }

@@ -31,6 +31,7 @@ mod logs;
 mod machine;
 mod measure;
 mod migrate;
+mod pipelines;
 mod place;
 mod probe;
 mod process;
@@ -74,7 +75,9 @@ enum Command {
     Images(images::Arguments),
     Prove(prove::Arguments),
     Chart(chart::Arguments),
-    /// Check formatting, lints, generated files, dependencies and the chart.
+    /// Hold workflows and their scripts against linters and against this checkout.
+    Pipelines,
+    /// Check formatting, lints, generated files, dependencies, the chart and the pipelines.
     Check,
     Changed(changed::Arguments),
     Generate(generate::Arguments),
@@ -138,6 +141,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             Box::pin(prove::run(arguments, workspace, stack)).await.map(|passed| u8::from(!passed))
         }
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
+        Command::Pipelines => pipelines::run(workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Changed(arguments) => changed::run(arguments, workspace).await.map(|()| 0),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
