@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::ledger::{Booking, Pulse, Tally, Word, may_be_asked_again};
+use super::room::HOLD;
 use super::store::Schedule;
 use crate::visit::{Client, Lost, Provider, Request};
 
@@ -29,6 +30,10 @@ const LAST: Duration = Duration::from_mins(10);
 
 /// How long it waits at most until it asks again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// After which pause it first looks again whether there are seats, and the longest one: seats come back all the time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LAST_LOOK: Duration = Duration::from_secs(12);
 
 /// How long it waits between two looks at its booking, and how long it looks at all.
 const LOOKING: Duration = Duration::from_millis(700);
@@ -102,17 +107,17 @@ impl Buyer {
     /// When it gets no definite answer for minutes.
     pub(super) async fn live(mut self) -> Result<Vec<Booking>> {
         let mut wanted = self.chance.random_range(1..=3);
-        let mut pause = Duration::from_secs(1);
+        let mut pause = FIRST_LOOK;
         while !self.is_over() {
             let seat = self.chance.random_bool(0.5).then(|| self.any_seat());
             match self.book(wanted, seat).await? {
                 Some(booking) if self.use_it(booking).await? => break,
-                Some(_) => pause = Duration::from_secs(1),
+                Some(_) => pause = FIRST_LOOK,
                 None => {
                     // Fewer seats are found sooner, and all go in the end.
                     wanted = 1;
                     self.rest(pause).await;
-                    pause = (pause * 3).min(Duration::from_secs(90));
+                    pause = (pause * 2).min(LAST_LOOK);
                 }
             }
         }
@@ -139,9 +144,9 @@ impl Buyer {
             return Plan::Keep;
         }
         match self.chance.random_range(0..100) {
-            0..12 => Plan::Keep,
-            12..37 => Plan::CancelUnpaid,
-            37..70 => Plan::CancelPaid,
+            0..5 => Plan::Keep,
+            5..40 => Plan::CancelUnpaid,
+            40..90 => Plan::CancelPaid,
             dice => Plan::Vanish { begins: dice % 2 == 0 },
         }
     }
@@ -164,7 +169,7 @@ impl Buyer {
                     self.begin_payment(booking).await?;
                 }
                 // Its seats come back when their time is over; so does the client, as somebody else.
-                self.rest(Duration::from_secs(32)).await;
+                self.rest(HOLD + Duration::from_secs(2)).await;
             }
             Plan::Keep | Plan::CancelPaid => {
                 self.pay(booking).await?;

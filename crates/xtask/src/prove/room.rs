@@ -7,6 +7,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -24,8 +25,8 @@ use crate::settings::Settings;
 use crate::system::{self, Address, Environment, Launcher, Replica};
 use crate::visit::Provider;
 
-/// Seconds that unpaid seats are held: so short that holds expire by the hundred, and long enough to pay in a crowd.
-const HOLD: &str = "30";
+/// How long unpaid seats are held: so short that holds expire by the hundred, and long enough to pay in a crowd.
+pub(super) const HOLD: Duration = Duration::from_secs(12);
 
 /// The room of a battle.
 pub(super) struct Room<'a> {
@@ -60,7 +61,7 @@ impl<'a> Room<'a> {
         let state = directory.join("simulator.json").display().to_string();
         for (name, value) in [
             ("LOG_FORMAT", "json"),
-            ("BOOKING_HOLD_SECONDS", HOLD),
+            ("BOOKING_HOLD_SECONDS", &HOLD.as_secs().to_string()),
             ("RECONCILE_AFTER_SECONDS", "10"),
             ("RECONCILE_INTERVAL_SECONDS", "3"),
             ("DB_POOL_SIZE", "10"),
