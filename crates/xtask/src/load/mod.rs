@@ -1,0 +1,220 @@
+//! `cargo xtask load`: customers of a running system, whose journeys must succeed and be fast.
+//!
+//! The journeys and what must hold of them are k6's scripts in deploy/cloudjet/load, the same that compose and the chart
+//! run; here a system is started for them, and what k6 counted is told. k6 says yes to a rate of nothing, so whatever was
+//! not fed is a failure here as well.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::build;
+use crate::install::{self, Needs};
+use crate::migrate::{self, ADMIN, Load};
+use crate::place::Place;
+use crate::report;
+use crate::servers;
+use crate::services::Ports;
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::system::{self, Lines};
+use crate::workspace::{self, Workspace};
+
+mod k6;
+mod summary;
+
+use k6::K6;
+use summary::Summary;
+
+/// Where the report goes, among k6's output and the services' logs.
+const REPORT: &str = "report.md";
+
+/// Let customers come, as k6's scenarios have them, and hold what they met against thresholds.
+///
+/// Starts the whole system on a throw-away database, with the simulator of the payment provider, unless --url names one
+/// that runs; k6 is installed below the target directory where python3 is there to do it. Ends with 1 if a threshold
+/// wasn't kept or nothing was counted for it. The report, k6's output and the services' logs stay in target/load.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How many customers come, and for how long.
+    #[arg(long, value_enum, default_value_t = Profile::Smoke)]
+    profile: Profile,
+    /// What they do, more than one separated by commas; everything if not given.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
+    scenario: Vec<Scenario>,
+    /// How many times the profile's rates.
+    #[arg(long, default_value_t = 1.0, value_parser = positive, value_name = "TIMES")]
+    scale: f64,
+    /// Where the customers' choices begin: the same seed makes the same ones.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u32,
+    /// The gateway of a running system, which makes accounts, flights and bookings: never one that sells to people.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The payment simulator of that system; `pay` needs it.
+    #[arg(long, requires = "url", default_value = "http://localhost:5010", value_name = "URL")]
+    simulator: String,
+    /// Optimised programs, as figures want them.
+    #[arg(long, conflicts_with = "url")]
+    release: bool,
+    /// Never install missing servers.
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// How many come, as profiles.js has it.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Profile {
+    /// Twenty seconds of few: does everything work, and fast when nothing is in its way?
+    Smoke,
+    /// Five times as many for five minutes: a usual day.
+    Load,
+    /// Ever more, up to forty times as many: where does it end, and how?
+    Stress,
+    /// Three times as many for two hours: does anything grow?
+    Soak,
+    /// Suddenly twenty times as many for a minute: a sale.
+    Spike,
+}
+
+/// A journey, as main.js has it.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Scenario {
+    /// Offers, searches, seat maps.
+    Browse,
+    /// Sign up, log in, see one's profile.
+    SignIn,
+    /// Many want few seats.
+    Book,
+    /// Book, pay at the provider, be confirmed by its webhook.
+    Pay,
+}
+
+/// What k6 is told of the system.
+struct Target {
+    gateway: String,
+    simulator: String,
+    /// What it runs on, for the report.
+    told: String,
+}
+
+/// Lets them come, and tells whether everything held.
+pub(crate) async fn run(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    settings: &Settings,
+    stack: &mut Stack,
+) -> Result<bool> {
+    let k6 = K6::install(workspace).await?;
+    let logs = workspace.load_logs();
+    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
+    let busy = load_average();
+    let target = match &arguments.url {
+        Some(url) => Target { gateway: url.clone(), simulator: arguments.simulator.clone(), told: url.clone() },
+        None => start(arguments, workspace, stack).await?,
+    };
+    let mut command = k6.command(workspace, &logs);
+    let scenarios: Vec<String> = arguments.scenario.iter().map(name).collect();
+    for (name, value) in [
+        ("PROFILE", name(&arguments.profile)),
+        ("SCENARIOS", scenarios.join(",")),
+        ("SCALE", arguments.scale.to_string()),
+        ("SEED", arguments.seed.to_string()),
+        ("BASE_URL", target.gateway),
+        ("SIMULATOR_URL", target.simulator),
+    ] {
+        command.env(name, value);
+    }
+    for (name, default) in ADMIN {
+        // Of a system of our own only the defaults are true, whatever the developer's settings are.
+        let value = if arguments.url.is_some() { settings.get_or(name, default) } else { default };
+        command.env(name, value);
+    }
+    let summary = Summary::read(&k6::run(command, &logs, stack).await?)?;
+    let heading = format!(
+        "Profile {}, {}× its rates, seed {}, on {}.\nThis machine: {} cores; busy before with {busy}, after with {}.",
+        name(&arguments.profile),
+        arguments.scale,
+        arguments.seed,
+        target.told,
+        std::thread::available_parallelism().map_or(0, usize::from),
+        load_average()
+    );
+    let told = format!("{heading}\n\n{}", summary.table());
+    let report = logs.join(REPORT);
+    fs::write(&report, format!("# What customers met\n\n{heading}\n\n{}", summary.markdown()))
+        .with_context(|| format!("{} can't be written", report.display()))?;
+    report::say(format_args!("\n{told}"));
+    report::note(format_args!("\nThe report is {}.", workspace.shown(&report)));
+    Ok(summary.faults().is_empty())
+}
+
+/// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
+async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Target> {
+    let profile = if arguments.release { workspace::Profile::Release } else { workspace::Profile::Debug };
+    let settings = Settings::from([("LOG_FORMAT", "json")]);
+    install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
+    build::system(workspace, profile).await?;
+    stack.settle(Place::throw_away(&workspace.throw_away(), "load")?);
+    let servers = report::step("Starting a throw-away database and cache", servers::provide(&settings, stack)).await?;
+    for load in [Load::Schema, Load::DemoData] {
+        migrate::run(load, workspace, profile, &settings, &servers.database).await?;
+    }
+    let ports = Ports::any()?;
+    let lines = Lines::In(workspace.load_logs());
+    system::start(workspace, profile, &settings, &ports, &servers, &lines, stack).await?;
+    let at = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
+    let build = if arguments.release { "optimised" } else { "unoptimised" };
+    Ok(Target {
+        gateway: at(ports.of("gateway"))?,
+        simulator: at(ports.simulator)?,
+        told: format!("{build} programs with {}", servers.database.description),
+    })
+}
+
+/// What a choice is called on the command line, and in the scripts.
+fn name(choice: &impl clap::ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// How busy the machine was for a minute, as the system tells it: 0 if figures are to be trusted.
+fn load_average() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("?").to_owned()
+}
+
+fn positive(text: &str) -> Result<f64> {
+    match text.parse() {
+        Ok(times) if times > 0.0 && times <= 1000.0 => Ok(times),
+        _ => bail!("a number above 0, up to 1000"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    /// Whatever can be asked for here is in the scripts, and nothing is there that can't.
+    #[test]
+    fn profiles_and_journeys_are_those_of_the_scripts() {
+        let script = include_str!("../../../../deploy/cloudjet/load/profiles.js");
+        let keys = |from: &str| -> Vec<String> {
+            let block = script.split_once(from).unwrap().1.split_once('}').unwrap().0;
+            let names = block.split([',', '{']).filter_map(|part| part.split_once(':'));
+            names.map(|(name, _)| name.trim().trim_matches('\'').to_owned()).collect()
+        };
+        let journeys: Vec<String> = Scenario::value_variants().iter().map(name).collect();
+        assert_eq!(keys("const SHARES = {"), journeys);
+        for profile in Profile::value_variants() {
+            assert!(script.contains(&format!("\n  {}: {{ start", name(profile))), "{}", name(profile));
+        }
+    }
+
+    #[test]
+    fn nobody_comes_less_than_never() {
+        assert!(positive("0").is_err() && positive("-1").is_err() && positive("much").is_err());
+        assert!((positive("2.5").unwrap() - 2.5).abs() < f64::EPSILON);
+    }
+}

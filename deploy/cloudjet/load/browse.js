@@ -1,0 +1,32 @@
+// Looking around, as most people do: offers, a search or two, the seats of a flight.
+
+import { Customer } from './client.js';
+
+const ROUTES = [['ICN', 'NRT'], ['GMP', 'CJU'], ['ICN', 'KIX'], ['CJU', 'GMP'], ['NRT', 'ICN']];
+
+export function browse({ run, days }) {
+  const customer = Customer.onJourney(run);
+  const [offers, list] = customer.chance.happens(50) ? ['featured', 'flights'] : ['promotions', 'promotions'];
+  const shown = customer.get(`/api/flights/${offers}`, `/api/flights/${offers}`);
+  customer.sees('offers are shown', shown, [200], (body) => Array.isArray(body[list]));
+  customer.think(1, 3);
+
+  const found = search(customer, days);
+  customer.think(1, 3);
+  if (customer.chance.happens(40)) {
+    search(customer, days);
+    customer.think(1, 3);
+  }
+  if (found.length === 0) return;
+  const { schedule_id: schedule } = customer.chance.of(found);
+  const map = customer.get('/api/bookings/seat-map/{schedule_id}', `/api/bookings/seat-map/${schedule}`);
+  customer.sees('seats are shown', map, [200], (body) => body.rows.length > 0);
+}
+
+function search(customer, days) {
+  const [from, to] = customer.chance.of(ROUTES);
+  const day = customer.chance.of(days);
+  const answer = customer.get('/api/flights/search', `/api/flights/search?departure=${from}&arrival=${to}&date=${day}`);
+  const seen = customer.sees('a search is answered', answer, [200], (body) => body.total === body.flights.length);
+  return seen ? answer.json().flights : [];
+}
