@@ -181,6 +181,13 @@ fn give_much(values: &mut Value) {
     values["networkPolicy"]["callerNamespaces"] = json!(["partners"]);
     values["migration"] = json!({ "adminEmail": "admin@example.com" });
     values["tests"]["secretName"] = json!("traveller");
+    values["load"] = json!({
+        "enabled": true,
+        "scenarios": ["browse", "pay"],
+        "simulatorUrl": "http://simulator.example.com:5010",
+        "secretName": "desk",
+        "traffic": { "enabled": true }
+    });
     values["mesh"]["jsonRefusals"] = json!(false);
     if values["mesh"]["mode"] == "sidecar" {
         values["mesh"]["outbound"] = json!("registered");

@@ -58,6 +58,9 @@ fn shapeless() -> Vec<Refused> {
         ("", json!({ "bootpay": { "secretKey": "x" } }), "additional properties 'secretKey' not allowed"),
         ("", json!({ "news": { "url": "subscriber" } }), "at '/news/url'"),
         ("", json!({ "reconcile": { "schedule": "at night" } }), "at '/reconcile/schedule'"),
+        ("", json!({ "load": { "scenarios": ["refund"] } }), "at '/load/scenarios/0'"),
+        ("", json!({ "load": { "image": { "tag": "latest" } } }), "at '/load/image/tag': 'not' failed"),
+        ("", json!({ "load": { "scale": 0 } }), "at '/load/scale'"),
         ("", json!({ "services": { "flight": { "database": { "name": "x" } } } }), "additional properties 'name'"),
     ]
 }
@@ -101,6 +104,18 @@ fn contradictory() -> Vec<Refused> {
         ("prod", json!({ "services": { "auth": { "digest": "" } } }), "services.auth.digest: image.requireDigest"),
         ("prod", json!({ "migration": { "digest": "" } }), "migration.digest: image.requireDigest"),
         ("prod", json!({ "tests": { "digest": "" } }), "tests.digest: image.requireDigest"),
+        ("prod", json!({ "load": { "traffic": { "enabled": true } } }), "load.image.digest: image.requireDigest wants"),
+        ("", json!({ "load": { "enabled": true, "scenarios": ["book"] } }), "load.secretName: book needs"),
+        (
+            "",
+            json!({ "load": { "enabled": true, "scenarios": ["pay"], "secretName": "desk" } }),
+            "load.simulatorUrl: pay needs it",
+        ),
+        (
+            "",
+            json!({ "mesh": { "mode": "none" }, "tests": { "enabled": false }, "load": { "enabled": true } }),
+            "load.url: without a mesh",
+        ),
         ("", json!({ "ingress": { "enabled": true } }), "ingress.enabled is for mesh.mode none"),
         (
             "local",

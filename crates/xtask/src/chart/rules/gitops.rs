@@ -33,7 +33,8 @@ fn needs<'a>(objects: &'a Objects, owner: &Object) -> Vec<&'a Object> {
     let volumes = pod.list("/spec/volumes").iter().flat_map(|volume| volume.list("/projected/sources"));
     let secrets: Vec<&str> = volumes.map(|source| source.text("/secret/name")).collect();
     let containers = pod.list("/spec/containers").iter().flat_map(|container| container.list("/envFrom"));
-    let configs: Vec<&str> = containers.map(|from| from.text("/configMapRef/name")).collect();
+    let mounted = pod.list("/spec/volumes").iter().map(|volume| volume.text("/configMap/name"));
+    let configs: Vec<&str> = containers.map(|from| from.text("/configMapRef/name")).chain(mounted).collect();
     let is_needed = |object: &&Object| match object.kind() {
         "ServiceAccount" => object.name() == pod.text("/spec/serviceAccountName"),
         "ConfigMap" => configs.contains(&object.name()),

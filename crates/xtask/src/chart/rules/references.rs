@@ -61,7 +61,9 @@ pub(super) fn pods_have_what_they_need(render: &Render<'_>) -> Faults {
         if render.objects.find("ServiceAccount", owner.namespace(), account).is_none() {
             faults.push(format!("{owner}: there is no ServiceAccount {account}"));
         }
-        for config in containers(owner).flat_map(|c| c.list("/envFrom")).map(|from| from.text("/configMapRef/name")) {
+        let read = containers(owner).flat_map(|c| c.list("/envFrom")).map(|from| from.text("/configMapRef/name"));
+        let mounted = pod.list("/spec/volumes").iter().filter(|volume| volume.has("/configMap"));
+        for config in read.chain(mounted.map(|volume| volume.text("/configMap/name"))) {
             if render.objects.find("ConfigMap", owner.namespace(), config).is_none() {
                 faults.push(format!("{owner}: there is no ConfigMap {config}"));
             }
@@ -352,6 +354,19 @@ mod tests {
         assert_eq!(found("s", "K"), "");
         assert!(found("t", "K").contains("isn't made exactly once"));
         assert!(found("s", "L").contains("has no K"));
+    }
+
+    #[test]
+    fn files_that_nobody_brings_are_found() {
+        let good = json!([
+            { "kind": "ServiceAccount", "metadata": { "name": "j", "namespace": "user" } },
+            { "kind": "ConfigMap", "metadata": { "name": "files", "namespace": "user" } },
+            { "kind": "Job", "metadata": { "name": "j", "namespace": "user" }, "spec": { "template": { "spec": {
+                "serviceAccountName": "j", "volumes": [{ "configMap": { "name": "files" } }]
+            } } } }
+        ]);
+        let changed = json!("others");
+        shown_to_fail(pods_have_what_they_need, &good, "/1/metadata/name", changed, "there is no ConfigMap files");
     }
 
     #[test]
