@@ -11,7 +11,7 @@ use super::object::Reach as _;
 use super::rules::{Faults, Setting};
 use crate::build::MIGRATE;
 use crate::images;
-use crate::services::SERVICES;
+use crate::services::{SERVICES, internal};
 
 /// What a container of ours may do: nothing but run, within bounds.
 const CONFINEMENT: [(&str, &[&str]); 4] = [
@@ -23,6 +23,19 @@ const CONFINEMENT: [(&str, &[&str]); 4] = [
 
 /// Bounds that every container has.
 const BOUNDS: [&str; 3] = ["pids_limit", "mem_limit", "logging"];
+
+/// What of the host a container is given, and who: the lines of all containers, which only root may read. It must have
+/// nothing to do with anybody but those who keep them.
+const LINES: (&str, &str) = ("log-agent", "/var/lib/docker/containers:/var/lib/docker/containers:ro");
+
+/// The network that leads nowhere but to those who watch.
+const WATCHING: &str = "telemetry";
+
+/// Whom Prometheus asks, besides the services.
+const TARGETS: &str = "deploy/monitoring/compose/prometheus.yaml";
+
+/// Those whose images have no program that could ask them: Prometheus does.
+const SILENT: [&str; 4] = ["loki", "tempo", "otel-collector", "log-agent"];
 
 /// Where compose mounts secrets.
 const SECRETS: &str = "/run/secrets/";
@@ -45,18 +58,21 @@ impl Compose<'_> {
             .flat_map(|(name, service)| {
                 let found = [
                     confinement(service),
+                    root(name, service),
                     image(service),
-                    health(service),
+                    health(name, service),
                     self.order(service),
                     doors(service),
+                    strangers(service),
                     given(service),
-                    self.storage(service),
+                    self.storage(name, service),
                     self.settings(name, service),
                 ];
                 found.into_iter().flatten().map(move |fault| format!("{name}: {fault}"))
             })
             .collect();
         faults.extend(self.secrets());
+        faults.extend(self.unwatched());
         faults.extend(
             services()
                 .filter(|(name, _)| self.waits_for_itself(name))
@@ -78,7 +94,7 @@ impl Compose<'_> {
                 "service_healthy" => is_asked(other),
                 "service_completed_successfully" => !other.has("/restart"),
                 _ => false,
-            };
+            } && is_there_with(other, service);
             (!comes).then(|| format!("it waits for {name} to be {}, which never comes", how.text("/condition")))
         });
         waits.collect()
@@ -100,8 +116,8 @@ impl Compose<'_> {
         false
     }
 
-    /// Networks and volumes are those of the file: nothing of the host is mounted.
-    fn storage(&self, service: &Value) -> Faults {
+    /// Networks and volumes are those of the file: of the host nothing is mounted but what deploy/ has for it to read.
+    fn storage(&self, name: &str, service: &Value) -> Faults {
         let networks = service.list("/networks").iter().filter_map(Value::as_str);
         let unknown = networks
             .filter(|network| self.file.at("/networks").get(network).is_none())
@@ -109,12 +125,34 @@ impl Compose<'_> {
         let volumes = service.list("/volumes").iter().map(|volume| volume.as_str().unwrap_or_default());
         let mounted = volumes
             .filter(|volume| self.file.at("/volumes").get(volume.split(':').next().unwrap_or_default()).is_none())
+            .filter(|volume| !self.is_for_reading(volume) && (name, *volume) != LINES)
             .map(|volume| format!("it mounts {volume:?} of the host"));
         let mut faults: Faults = unknown.chain(mounted).collect();
         if service.list("/networks").is_empty() || service.has("/network_mode") {
             faults.push("it is on a network that isn't named".to_owned());
         }
         faults
+    }
+
+    /// Whether a mount is something of deploy/ that is there, and can't be written.
+    fn is_for_reading(&self, volume: &str) -> bool {
+        let mut parts = volume.split(':');
+        let (source, mode) = (parts.next().unwrap_or_default(), parts.nth(1));
+        source.starts_with("./deploy/") && mode == Some("ro") && self.root.join(source).exists()
+    }
+
+    /// Prometheus asks every service on the port of its probes, and whoever can't be asked otherwise.
+    fn unwatched(&self) -> Faults {
+        if self.service("prometheus").is_none() {
+            return Faults::new();
+        }
+        let targets = std::fs::read_to_string(self.root.join(TARGETS)).unwrap_or_default();
+        let services = SERVICES
+            .iter()
+            .map(|service| format!("names: [{}], type: A, port: {},", service.package, internal(service.default_port)));
+        let others = SILENT.iter().map(|name| format!(" {name}:"));
+        let missing = services.chain(others).filter(|target| !targets.contains(target));
+        missing.map(|target| format!("prometheus: it doesn't ask {:?}", target.trim())).collect()
     }
 
     /// What a program is told it reads, and what it must be told it is.
@@ -180,10 +218,23 @@ fn confinement(service: &Value) -> Faults {
         (!allowed.contains(&is.as_str())).then(|| format!("{key} is {is}"))
     });
     let unbound = BOUNDS.iter().filter(|bound| !service.has(&format!("/{bound}"))).map(|b| format!("it has no {b}"));
+    unlike.chain(unbound).collect()
+}
+
+/// Nobody is root, but for whoever reads root's files: without its powers, and without the world.
+fn root(name: &str, service: &Value) -> Faults {
     let user = service.text("/user");
-    let root =
-        (user.is_empty() || user.starts_with('0') || user.starts_with("root")).then(|| "it may be root".to_owned());
-    unlike.chain(unbound).chain(root).collect()
+    let is_root = user.is_empty() || user.starts_with('0') || user.starts_with("root");
+    let may_be = name == LINES.0 && service.at("/networks") == &json!([WATCHING]) && !service.has("/ports");
+    Faults::from_iter((is_root && !may_be).then(|| "it may be root".to_owned()))
+}
+
+/// Whoever shows something to people asks them who they are.
+fn strangers(service: &Value) -> Faults {
+    let shows = service.text("/image").contains("grafana/grafana:");
+    let asks = service.text("/environment/GF_AUTH_ANONYMOUS_ENABLED") == "false"
+        && service.text("/environment/GF_SECURITY_ADMIN_PASSWORD__FILE").starts_with(SECRETS);
+    Faults::from_iter((shows && !asks).then(|| "it lets strangers in".to_owned()))
 }
 
 /// Ours are those that the Dockerfile builds, by their names; others have a version.
@@ -208,14 +259,14 @@ fn image(service: &Value) -> Faults {
 }
 
 /// Whoever stays can be asked how it is, and whoever ends isn't started again.
-fn health(service: &Value) -> Faults {
+fn health(name: &str, service: &Value) -> Faults {
     let stays = service.text("/restart") == "unless-stopped";
     let ends = !service.has("/restart");
     if !stays && !ends {
         return vec![format!("it is restarted {:?}", service.text("/restart"))];
     }
     let fault = match (stays, is_asked(service)) {
-        (true, false) => Some("nobody asks it how it is"),
+        (true, false) if !SILENT.contains(&name) => Some("nobody asks it how it is"),
         (false, true) => Some("it ends, and is asked how it is"),
         _ => None,
     };
@@ -230,6 +281,12 @@ fn given(service: &Value) -> Faults {
     let lacking = told.filter(|secret| !given.contains(secret)).map(|secret| format!("it isn't given {secret}"));
     let idle = given.iter().filter(|secret| !said.iter().any(|said| said.contains(&format!("{SECRETS}{secret}"))));
     lacking.chain(idle.map(|secret| format!("it does nothing with {secret}"))).collect()
+}
+
+/// Whether `other` is started whenever `service` is.
+fn is_there_with(other: &Value, service: &Value) -> bool {
+    let profiles = other.list("/profiles");
+    profiles.is_empty() || (service.has("/profiles") && service.list("/profiles").iter().all(|p| profiles.contains(p)))
 }
 
 /// Whether compose, or the image of a program that stays, asks it how it is.
@@ -264,7 +321,7 @@ mod tests {
     fn file() -> Value {
         let hardened = json!({
             "read_only": true, "user": "999:999", "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"],
-            "privileged": false, "pids_limit": 64, "mem_limit": "128m", "logging": {}, "restart": "unless-stopped",
+            "privileged": false, "profiles": [], "pids_limit": 64, "mem_limit": "128m", "logging": {}, "restart": "unless-stopped",
             "networks": ["data"]
         });
         let with = |own: Value| {
@@ -315,6 +372,8 @@ mod tests {
             ("/services/mysql/secrets/0", json!("OTHER"), "nothing says where it is"),
             ("/services/mysql/environment", json!({}), "does nothing with KEY"),
             ("/services/mysql/volumes/0", json!("/var/run/docker.sock:/s"), "of the host"),
+            ("/services/mysql/volumes/0", json!("./deploy/gone:/s:ro"), "of the host"),
+            ("/services/mysql/profiles", json!(["load"]), "mysql to be service_healthy, which never comes"),
             ("/services/mysql/networks/0", json!("date"), "no network date"),
             ("/services/mysql/networks", json!([]), "isn't named"),
             ("/services/auth-service/image", json!("cloudjet/auth:dev"), "isn't cloudjet/auth-service:dev"),
@@ -331,9 +390,39 @@ mod tests {
             let found = faults(&doctored);
             assert!(found.iter().any(|found| found.contains(fault)), "{pointer}: {found:?}");
         }
+        // What stands in for the checkout has no deploy/, and so nothing that Prometheus was told.
+        let mut watched = file();
+        watched["services"]["prometheus"] = watched["services"]["mysql"].clone();
+        let found = faults(&watched);
+        assert!(found.iter().any(|found| found.contains("doesn't ask \"names: [booking-service]")), "{found:?}");
+        assert!(found.iter().any(|found| found.contains("doesn't ask \"loki:\"")), "{found:?}");
         let mut around = file();
         around["services"]["mysql"]["depends_on"] = json!({ "auth-service": { "condition": "service_healthy" } });
         assert!(faults(&around).contains(&"mysql: it waits for itself".to_owned()), "{:?}", faults(&around));
+    }
+
+    #[test]
+    fn only_who_reads_all_lines_is_root_and_only_apart_from_the_world() {
+        let agent = json!({ "user": "0:0", "networks": ["telemetry"] });
+        assert_eq!(root("log-agent", &agent), Faults::new());
+        assert_eq!(root("loki", &agent), ["it may be root"]);
+        for (key, value) in [("networks", json!(["telemetry", "services"])), ("ports", json!(["127.0.0.1:1:1"]))] {
+            let mut open = agent.clone();
+            open[key] = value;
+            assert_eq!(root("log-agent", &open), ["it may be root"], "{key}");
+        }
+    }
+
+    #[test]
+    fn a_dashboard_for_everybody_is_found() {
+        let grafana = |anonymous: &str| {
+            strangers(&json!({ "image": "grafana/grafana:12.2.1", "environment": {
+                "GF_AUTH_ANONYMOUS_ENABLED": anonymous, "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/PASSWORD"
+            } }))
+        };
+        assert_eq!(grafana("false"), Faults::new());
+        assert_eq!(grafana("true"), ["it lets strangers in"]);
+        assert_eq!(strangers(&json!({ "image": "grafana/grafana:12.2.1" })), ["it lets strangers in"]);
     }
 
     #[test]
