@@ -22,6 +22,22 @@ pub(crate) fn require(name: &str) -> Result<PathBuf> {
     programs::find(&[name]).with_context(|| format!("{name} is not installed"))
 }
 
+/// The program of a package of Python's that is called as its program is, in an environment of its own.
+///
+/// # Errors
+/// If python3 is not there, or the package can't be had.
+pub(crate) async fn from_python(workspace: &Workspace, package: &str, version: &str) -> Result<PathBuf> {
+    let python = require("python3")?;
+    let directory = provide(workspace, package, version, |directory| {
+        let mut environment = Command::new(python);
+        environment.args(["-m", "venv"]).arg(directory);
+        let mut install = Command::new(directory.join("bin/pip"));
+        install.args(["install", "--quiet", "--disable-pip-version-check", &format!("{package}=={version}")]);
+        vec![environment, install]
+    });
+    Ok(directory.await?.join("bin").join(package))
+}
+
 /// The directory of `name` in `version`, in which the commands that `install` makes for it have been run.
 ///
 /// # Errors

@@ -34,15 +34,7 @@ pub(super) struct Schemathesis(PathBuf);
 impl Schemathesis {
     /// Installs it where it isn't yet.
     pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
-        let python = tool::require("python3")?;
-        let directory = tool::provide(workspace, "schemathesis", VERSION, |directory| {
-            let mut environment = Command::new(python);
-            environment.args(["-m", "venv"]).arg(directory);
-            let mut package = Command::new(directory.join("bin/pip"));
-            package.args(["install", "--quiet", "--disable-pip-version-check", &format!("schemathesis=={VERSION}")]);
-            vec![environment, package]
-        });
-        Ok(Self(directory.await?.join("bin/schemathesis")))
+        Ok(Self(tool::from_python(workspace, "schemathesis", VERSION).await?))
     }
 
     /// Tries `service` on `port` for somebody who is signed in.

