@@ -26,6 +26,9 @@ crate::metrics! {
     }
 }
 
+/// What may come of a round.
+const OUTCOMES: [&str; 4] = ["worked", "idle", "failed", "hung"];
+
 /// What a job is started with.
 #[derive(Clone, Debug)]
 pub struct Shift {
@@ -44,6 +47,10 @@ where
     F: Future<Output = Result<bool, E>>,
 {
     let Shift { stop, metrics } = shift;
+    // Each is there from the start: of a series that begins at 1 nobody sees that it grew.
+    for outcome in OUTCOMES {
+        metrics.runs.with_label_values(&[name, outcome]);
+    }
     while !stop.is_cancelled() {
         let started = Instant::now();
         let span = tracing::info_span!(parent: None, "job", otel.name = name, job = name);
@@ -92,7 +99,7 @@ mod tests {
         };
         every(Duration::from_millis(1), "probe", shift.clone(), work).await;
         let text = registry.text().unwrap();
-        for (outcome, count) in [("worked", 2), ("failed", 1), ("idle", 1)] {
+        for (outcome, count) in [("worked", 2), ("failed", 1), ("idle", 1), ("hung", 0)] {
             let line = format!("cloudjet_job_runs_total{{job=\"probe\",outcome=\"{outcome}\"}} {count}");
             assert!(text.contains(&line), "{line} in {text}");
         }

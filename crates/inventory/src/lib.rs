@@ -300,6 +300,11 @@ pub async fn holder_of(connection: &mut MySqlConnection, pool_id: i64, unit: &st
     store::holder_of(connection, pool_id, unit).await
 }
 
+/// How much is held in all pools together, by whoever hasn't bought it yet.
+pub async fn held(connection: &mut MySqlConnection) -> sqlx::Result<i64> {
+    store::held(connection).await
+}
+
 /// The pools in which something has lapsed, at most `limit` of them, of whatever kind: to be [locked](lock), which tidies
 /// them.
 pub async fn pools_to_sweep(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {

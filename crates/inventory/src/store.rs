@@ -301,6 +301,14 @@ pub(crate) async fn holder_of(
     Ok(id.map(HoldId::from))
 }
 
+pub(crate) async fn held(connection: &mut MySqlConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select cast(coalesce(sum(quantity), 0) as signed) as "held!: i64" from claims where held_until > now(6)"#
+    )
+    .fetch_one(connection)
+    .await
+}
+
 pub(crate) async fn pools_with_lapsed(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         "select distinct pool_id from claims where held_until <= now(6) order by pool_id limit ?",

@@ -26,7 +26,7 @@ use common::chance::Chance;
 use common::clock::Clock;
 use sqlx::MySqlPool;
 
-pub use metrics::{Backlog, Metrics};
+pub use metrics::{Backlog, Metrics, Shelf};
 
 /// The order desk: what every rule here works with.
 #[derive(Clone, Debug)]

@@ -25,6 +25,10 @@ common::metrics! {
         payments: IntCounterVec = "cloudjet_payments_total" by ["status"],
         /// Refunds that entered a state: PENDING, SUCCEEDED or NEEDS_OPERATOR.
         refunds: IntCounterVec = "cloudjet_refunds_total" by ["state"],
+        /// Won of payments that became paid. What was charged beside them, and goes back, is not in it.
+        charged: IntCounter = "cloudjet_won_charged_total",
+        /// Won given back by refunds, and by operators in their stead.
+        refunded: IntCounter = "cloudjet_won_refunded_total",
         /// Calls to the provider that entered a state: CONFIRM or VOID; STARTED, DONE, REFUSED or ABANDONED.
         calls: IntCounterVec = "cloudjet_provider_calls_total" by ["kind", "state"],
     }
@@ -45,6 +49,14 @@ common::metrics! {
         pub(crate) oldest_call: IntGauge = "cloudjet_provider_call_oldest_open_age_seconds",
         /// What the last round of reconciliation found, by check; open: a person has to look.
         pub(crate) findings: IntGaugeVec = "cloudjet_reconciliation_findings" by ["check", "state"],
+    }
+}
+
+common::metrics! {
+    /// What is on sale, as last [looked at](Orders::look_at_shelf). Every replica says the same.
+    pub struct Shelf {
+        /// Seats of flights on sale, from today on, by state: free, or held by bookings that are not paid yet.
+        seats: IntGaugeVec = "cloudjet_seats" by ["state"],
     }
 }
 
@@ -69,6 +81,15 @@ impl Orders {
         crate::refunds::store::measure_open(&mut connection, backlog).await?;
         crate::payments::measure_unapplied(&mut connection, backlog).await?;
         crate::approvals::measure_open(&mut connection, backlog).await?;
+        Ok(false)
+    }
+
+    /// Looks at what is on sale. What an abandoned booking held is neither free nor held until it is tidied away.
+    pub async fn look_at_shelf(&self, shelf: &Shelf) -> sqlx::Result<bool> {
+        let mut connection = self.db.acquire().await?;
+        let free = catalogue::schedules::free_seats(&mut connection, self.clock.today_in_seoul()).await?;
+        shelf.seats.with_label_values(&["free"]).set(free);
+        shelf.seats.with_label_values(&["held"]).set(inventory::held(&mut connection).await?);
         Ok(false)
     }
 }
@@ -109,6 +130,7 @@ impl Metrics {
             (Subject::Payment, _) => {
                 if let Some(status) = word("status") {
                     self.payments.with_label_values(&[status]).inc();
+                    self.charged.inc_by(won_came(change));
                     match status {
                         "PAID" => tracing::info!(payment_id = id, status, "결제 성공 - payment PAID, COMPLETE"),
                         "FAILED" => tracing::warn!(payment_id = id, status, "결제 실패 - payment FAILED"),
@@ -122,6 +144,7 @@ impl Metrics {
             }
             (Subject::Refund, "succeeded") => {
                 self.refunds.with_label_values(&["SUCCEEDED"]).inc();
+                self.refunded.inc_by(won(change));
                 tracing::info!(refund_id = id, "환불 성공 - refund paid");
             }
             (Subject::Refund, "retried") => {
@@ -130,6 +153,7 @@ impl Metrics {
             }
             (Subject::Refund, "settled") => {
                 self.refunds.with_label_values(&["SUCCEEDED"]).inc();
+                self.refunded.inc_by(won(change));
                 tracing::info!(refund_id = id, "환불 수동 처리 - refund settled by an operator");
             }
             (Subject::Refund, "needs-operator") => {
@@ -155,4 +179,15 @@ impl Metrics {
         };
         self.refused.with_label_values(&[code]).inc();
     }
+}
+
+/// The won that a change is about.
+fn won(change: &Change) -> u64 {
+    change.new.get("amount").and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The won that came by a change of a payment: all of it, as soon as any of its states says so.
+fn won_came(change: &Change) -> u64 {
+    let has_money = |facts: &Value| matches!(facts["status"].as_str(), Some("PAID" | "PARTIALLY_REFUNDED"));
+    if has_money(&change.new) && !has_money(&change.old) { won(change) } else { 0 }
 }

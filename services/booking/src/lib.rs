@@ -28,7 +28,7 @@ use common::http::openapi::{self, Bearer};
 use common::metrics::Registry;
 use common::service::{Running, Service, StartError};
 use common::{db, idempotency, jobs};
-use orders::Orders;
+use orders::{Orders, Shelf};
 use sqlx::MySqlPool;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -97,7 +97,8 @@ impl Service for Booking {
         let db = db::pool(&settings.database);
         let cache = Cache::new(&settings.redis)?.measured(metrics)?;
         let orders = settings.orders.desk(&db, &cache, &clock, metrics)?;
-        let [bookings, seats, grounded, flown] = std::array::from_fn(|_| orders.clone());
+        let [bookings, seats, grounded, flown, sale] = std::array::from_fn(|_| orders.clone());
+        let shelf = Shelf::new(metrics)?;
         let tokens = Tokens::of(&settings.secret, clock.clone());
         let app = App { orders, db: db.clone(), tokens, clock };
         Ok(Running {
@@ -109,7 +110,8 @@ impl Service for Booking {
         .job(|shift| jobs::every(TIDYING, "expire bookings", shift, move || expire_bookings(bookings.clone())))
         .job(|shift| jobs::every(TIDYING, "give back seats", shift, move || give_back_seats(seats.clone())))
         .job(|shift| jobs::every(TIDYING, "cancel grounded bookings", shift, move || ground(grounded.clone())))
-        .job(|shift| jobs::every(COMPLETING, "complete bookings", shift, move || complete(flown.clone()))))
+        .job(|shift| jobs::every(COMPLETING, "complete bookings", shift, move || complete(flown.clone())))
+        .job(|shift| jobs::every(LOOKING, "look at the seats", shift, move || look(sale.clone(), shelf.clone()))))
     }
 }
 
@@ -118,6 +120,9 @@ const TIDYING: Duration = Duration::from_secs(5);
 
 /// How often bookings whose flight has left are looked for: it is days ago then.
 const COMPLETING: Duration = Duration::from_mins(10);
+
+/// How often what is on sale is looked at. It is read by people, from graphs.
+const LOOKING: Duration = Duration::from_mins(1);
 
 /// How much is tidied at a time.
 const AT_A_TIME: u32 = 100;
@@ -136,4 +141,8 @@ async fn ground(orders: Orders) -> sqlx::Result<bool> {
 
 async fn complete(orders: Orders) -> sqlx::Result<bool> {
     orders.complete_departed_once(AT_A_TIME).await
+}
+
+async fn look(orders: Orders, shelf: Shelf) -> sqlx::Result<bool> {
+    orders.look_at_shelf(&shelf).await
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::Catalogue;
 use crate::cabin::Cabin;
 use crate::discounts::DiscountStatus;
-pub use store::{find, search_key_of};
+pub use store::{find, free_seats, search_key_of};
 
 common::text_enum! {
     /// Whether a schedule is flown as planned.

@@ -64,6 +64,21 @@ pub async fn search_key_of(connection: &mut MySqlConnection, schedule_id: i64) -
     Ok(row.map(|row| crate::search_key(&row.departure_airport, &row.arrival_airport, row.flight_date)))
 }
 
+/// How many seats nobody holds or has bought, of what is flown as planned from `today` on, by flights on sale.
+pub async fn free_seats(connection: &mut MySqlConnection, today: NaiveDate) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select cast(coalesce(sum(s.available_seats), 0) as signed) as "free!: i64"
+           from flight_schedules s
+           join flights f on f.flight_id = s.flight_id
+           where s.flight_date >= ?
+             and (s.status = 'ACTIVE' or s.status is null)
+             and (f.is_active or f.is_active is null)"#,
+        today,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// What is flown as planned from `today` on, by flights on sale: the earliest first.
 pub(super) async fn list(db: &MySqlPool, today: NaiveDate, page: Page) -> sqlx::Result<Vec<ListedSchedule>> {
     let rows = sqlx::query!(

@@ -98,8 +98,8 @@ impl Orders {
             store::set_status(tx, payment.payment_id, state, own).await?;
         }
         if state != payment.status {
-            let (old, new) =
-                (json!({ "status": payment.status }), json!({ "status": state, "receipt_id": receipt_id }));
+            let old = json!({ "status": payment.status });
+            let new = json!({ "status": state, "receipt_id": receipt_id, "amount": payment.amount });
             events::record(tx, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await?;
         }
 

@@ -39,6 +39,6 @@ pub(crate) async fn set_right(
 ) -> sqlx::Result<()> {
     store::set_status(connection, payment.payment_id, derived.status, derived.own.as_deref()).await?;
     let old = json!({ "status": payment.status });
-    let new = json!({ "status": derived.status, "receipt_id": derived.own });
+    let new = json!({ "status": derived.status, "receipt_id": derived.own, "amount": payment.amount });
     events::record(connection, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await
 }

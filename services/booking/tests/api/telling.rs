@@ -1,5 +1,6 @@
 //! What the service tells about itself: what it counts, facts once they are committed; and that its log names nobody.
 
+use orders::Shelf;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::Log;
@@ -54,6 +55,60 @@ async fn bookings_are_counted_by_what_became_of_them(_: MySqlPoolOptions, databa
     let payments = ["REQUESTED", "PAID", "CANCELLED"]
         .map(|s| shop.world.counted(&format!("cloudjet_payments_total{{status=\"{s}\"}}")).to_string());
     assert_eq!(json!(payments), json!(["2", "2", "1"]));
+    assert_eq!(won(&shop), "640000 320000");
+}
+
+/// What was charged and given back so far.
+fn won(shop: &Shop) -> String {
+    let series = ["cloudjet_won_charged_total", "cloudjet_won_refunded_total"];
+    series.map(|series| shop.world.counted(series).to_string()).join(" ")
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn money_is_counted_when_it_has_moved_and_once(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let (kim, schedule) = (shop.traveller().await, shop.schedule(9).await);
+    let booking = kim.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    let payment = shop.begin_for(&kim, id(&booking), 320_000).await;
+    assert_eq!(won(&shop), "0 0");
+
+    let receipt = shop.pay(&payment, 320_000).await;
+    shop.hear_of(&receipt).await;
+    shop.hear_of(&receipt).await;
+    assert_eq!(won(&shop), "320000 0");
+
+    assert_eq!(kim.cancel(number(&booking)).await, 200);
+    assert_eq!(won(&shop), "320000 0");
+    shop.run_jobs().await;
+    shop.run_jobs().await;
+    assert_eq!(won(&shop), "320000 320000");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn seats_are_measured_as_they_are_held_and_sold(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let (kim, schedule) = (shop.traveller().await, shop.schedule(9).await);
+    let shelf = Shelf::new(&shop.world.metrics).unwrap();
+    let seats = async || {
+        shop.orders.look_at_shelf(&shelf).await.unwrap();
+        ["free", "held"]
+            .map(|state| shop.world.counted(&format!("cloudjet_seats{{state=\"{state}\"}}")).to_string())
+            .join(" ")
+    };
+    assert_eq!(seats().await, "9 0");
+
+    let booking = kim.books(201, &request(schedule, 2, 320_000, &["1A", "1B"])).await;
+    assert_eq!(seats().await, "7 2");
+
+    let payment = shop.begin_for(&kim, id(&booking), 640_000).await;
+    let receipt = shop.pay(&payment, 640_000).await;
+    shop.hear_of(&receipt).await;
+    assert_eq!(seats().await, "7 0");
+
+    let _ = kim.books(201, &request(schedule, 1, 320_000, &["2A"])).await;
+    shop.world.pass(minutes(16));
+    shop.run_jobs().await;
+    assert_eq!(seats().await, "7 0");
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
