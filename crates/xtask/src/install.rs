@@ -1,4 +1,4 @@
-//! Installing Debian's database and cache where they are missing and we may.
+//! Installing Debian's database, cache and Prometheus where they are missing and we may.
 //!
 //! Only the programs are wanted: the packages are kept from starting system services, and we run servers of our
 //! own. The work is done to its end once it has begun, for an interrupted `dpkg` leaves a broken machine.
@@ -24,6 +24,9 @@ const CACHE_PACKAGE: &str = "redis-server";
 /// What a cluster's members need besides: the provider of replication, and what sends a member all data. MariaDB's
 /// package brings both, unless somebody has left them out.
 const CLUSTER_PACKAGES: [&str; 2] = ["galera-4", "rsync"];
+
+/// What reads alerts and routes, and watches a system: promtool and Prometheus itself; amtool.
+const MONITORING_PACKAGES: [(&str, &str); 2] = [("promtool", "prometheus"), ("amtool", "prometheus-alertmanager")];
 
 /// Debian asks this file whether a package may start its service; 101 means no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -60,6 +63,17 @@ pub(crate) async fn ensure(needs: Needs, allowed: bool, workspace: &Workspace, s
         missing.extend(galera_provider().is_none().then_some(replication));
         missing.extend(programs::find(&["rsync"]).is_none().then_some(transfer));
     }
+    provide(missing, allowed, workspace).await
+}
+
+/// Makes sure that Prometheus, its Alertmanager and their tools are installed.
+pub(crate) async fn ensure_monitoring(allowed: bool, workspace: &Workspace) -> Result<()> {
+    let missing = MONITORING_PACKAGES.iter().filter(|(program, _)| programs::find(&[program]).is_none());
+    provide(missing.map(|(_, package)| *package).collect(), allowed, workspace).await
+}
+
+/// Installs what is missing, if we may.
+async fn provide(missing: Vec<&'static str>, allowed: bool, workspace: &Workspace) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

@@ -31,7 +31,9 @@ mod load;
 mod logs;
 mod machine;
 mod measure;
+mod metrics;
 mod migrate;
+mod monitoring;
 mod pipelines;
 mod place;
 mod probe;
@@ -77,9 +79,10 @@ enum Command {
     Prove(prove::Arguments),
     Load(load::Arguments),
     Chart(chart::Arguments),
+    Monitoring(monitoring::Arguments),
     /// Hold workflows and their scripts against linters and against this checkout.
     Pipelines,
-    /// Check formatting, lints, generated files, dependencies, the chart and the pipelines.
+    /// Check formatting, lints, generated files, dependencies, the chart, the pipelines and monitoring.
     Check,
     Changed(changed::Arguments),
     Generate(generate::Arguments),
@@ -146,6 +149,9 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             Box::pin(load::run(arguments, workspace, settings, stack)).await.map(|held| u8::from(!held))
         }
         Command::Chart(arguments) => chart::run(arguments, workspace).await.map(|passed| u8::from(!passed)),
+        Command::Monitoring(arguments) => {
+            Box::pin(monitoring::run(arguments, workspace, stack)).await.map(|passed| u8::from(!passed))
+        }
         Command::Pipelines => pipelines::run(workspace).await.map(|passed| u8::from(!passed)),
         Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Changed(arguments) => changed::run(arguments, workspace).await.map(|()| 0),

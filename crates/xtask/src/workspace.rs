@@ -81,6 +81,11 @@ impl Workspace {
         self.target.join("chart")
     }
 
+    /// Where `cargo xtask monitoring --live` leaves what everything said.
+    pub(crate) fn monitoring_logs(&self) -> PathBuf {
+        self.target.join("monitoring")
+    }
+
     /// Where `cargo xtask measure` leaves what the services said.
     pub(crate) fn measure_logs(&self) -> PathBuf {
         self.target.join("measure")

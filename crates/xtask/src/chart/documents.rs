@@ -6,19 +6,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::object::Object;
-use super::rules::{self, Faults, Metrics, Project, Setting};
+use super::rules::{self, Faults, Project, Setting};
+use crate::metrics::{self, Metrics};
 use crate::workspace::Workspace;
 
 const ROUTES: &str = "services/gateway/src/routes.rs";
 const README: &str = "README.md";
-const METRICS: &str = "docs/metrics.md";
 
 /// Reads them. `project` is Argo CD's.
 pub(super) fn read(workspace: &Workspace, project: &Object) -> Result<Project> {
     let (kinds, namespaces) = rules::allowed(project);
     let routes = routes(&workspace.read(Path::new(ROUTES))?).context(ROUTES)?;
     Ok(Project {
-        metrics: Metrics::read(&workspace.read(Path::new(METRICS))?),
+        metrics: Metrics::read(&workspace.read(Path::new(metrics::DOCUMENT))?),
         settings: Setting::read_all(&workspace.read(Path::new(README))?),
         routes,
         kinds,

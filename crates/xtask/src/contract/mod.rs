@@ -9,15 +9,14 @@ use anyhow::Result;
 
 use crate::migrate::ADMIN;
 use crate::report;
-use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines, demo};
+use crate::system::demo;
 use crate::verdicts::Verdicts;
 use crate::welcome::PASSENGER;
 use crate::workspace::{Profile, Workspace};
 
-mod newman;
+pub(crate) mod newman;
 mod run;
 mod schemathesis;
 pub(crate) mod session;
@@ -45,7 +44,10 @@ pub(crate) struct Arguments {
 
 /// Runs everything; tells whether nothing failed.
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
-    let ports = start(arguments, workspace, stack).await?;
+    // Settings of the developer have no say in it: it is written to without restraint.
+    let (settings, logs, may_install) = (Settings::default(), workspace.contract_logs(), !arguments.no_install);
+    let starting = demo::start("contract", may_install, Profile::Debug, &settings, logs.clone(), workspace, stack);
+    let (ports, _) = starting.await?;
     let mut verdicts = Verdicts::default();
     newman::check(&mut verdicts, workspace, &ports, stack).await;
 
@@ -65,17 +67,6 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
         Err(why) => verdicts.skip("schemathesis", format!("{why:#}")),
     }
     report::say(verdicts.table());
-    let logs = workspace.contract_logs();
     report::note(format_args!("\nSeed {}. All that was said is in {}.", arguments.seed, workspace.shown(&logs)));
     Ok(verdicts.passed())
-}
-
-/// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
-async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Ports> {
-    let settings = Settings::default();
-    let may_install = !arguments.no_install;
-    let servers = demo::provide("contract", may_install, Profile::Debug, &settings, workspace, stack).await?;
-    let (ports, lines) = (Ports::any()?, Lines::In(workspace.contract_logs()));
-    system::start(workspace, Profile::Debug, &settings, &ports, &servers, &lines, stack).await?;
-    Ok(ports)
 }

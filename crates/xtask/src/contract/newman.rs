@@ -1,6 +1,6 @@
 //! The Postman collection as a program runs it: the journey, then every operation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
@@ -22,12 +22,16 @@ const NAME: &str = "newman: the journey and every operation";
 /// Runs the collection against the system on `ports`.
 pub(super) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, ports: &Ports, stack: &mut Stack) {
     match install(workspace).await {
-        Ok(program) => verdicts.add(NAME, run_collection(&program, workspace, ports, stack)).await,
+        Ok(program) => {
+            let log = workspace.contract_logs().join("newman.txt");
+            verdicts.add(NAME, run_collection(&program, workspace, ports, &log, stack)).await;
+        }
         Err(why) => verdicts.skip(NAME, format!("{why:#}")),
     }
 }
 
-async fn install(workspace: &Workspace) -> Result<PathBuf> {
+/// Installs newman where it isn't yet.
+pub(crate) async fn install(workspace: &Workspace) -> Result<PathBuf> {
     tool::require("node")?;
     let npm = tool::require("npm")?;
     let directory = tool::provide(workspace, "newman", VERSION, |directory| {
@@ -41,15 +45,21 @@ async fn install(workspace: &Workspace) -> Result<PathBuf> {
     Ok(directory.await?.join("node_modules/.bin/newman"))
 }
 
-async fn run_collection(program: &PathBuf, workspace: &Workspace, ports: &Ports, stack: &mut Stack) -> Result<String> {
+/// Goes through the collection once, on the system on `ports`.
+pub(crate) async fn run_collection(
+    program: &PathBuf,
+    workspace: &Workspace,
+    ports: &Ports,
+    log: &Path,
+    stack: &mut Stack,
+) -> Result<String> {
     let address = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
     let mut command = Command::new(program);
     command.current_dir(workspace.root()).args(["run", COLLECTION, "--environment", ENVIRONMENT]);
     command.args(["--env-var", &format!("baseUrl={}", address(ports.of("gateway"))?)]);
     command.args(["--env-var", &format!("simulatorUrl={}", address(ports.simulator)?)]);
     command.args(["--color", "off", "--disable-unicode", "--reporter-cli-no-banner"]);
-    let log = workspace.contract_logs().join("newman.txt");
-    let said = run::run("newman", command, &log, |line| line.contains("failure  "), stack).await?;
+    let said = run::run("newman", command, log, |line| line.contains("failure  "), stack).await?;
     Ok(assertions(&said).map_or_else(String::new, |number| format!("{number} assertions")))
 }
 

@@ -1,81 +1,10 @@
 //! Queries ask for what the services count: a query for nothing answers "all is well" for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::super::object::Reach as _;
+use super::super::object::{Object, Reach as _};
 use super::{Faults, Render};
-
-/// Labels that Prometheus gives what it scrapes from a Service in a cluster.
-const SCRAPED: [&str; 3] = ["namespace", "service", "pod"];
 
 /// Seconds after which Prometheus, with its usual settings, has asked a new pod once.
 const SCRAPED_AFTER: u64 = 30;
-
-/// What Prometheus itself says of whom it scrapes.
-const UP: &str = "up";
-
-/// Every metric that a program exports, as it is asked for, with its labels.
-pub(in super::super) struct Metrics(BTreeMap<String, BTreeSet<String>>);
-
-impl Metrics {
-    /// Reads the table of docs/metrics.md.
-    pub(in super::super) fn read(document: &str) -> Self {
-        let mut metrics = BTreeMap::from([(UP.to_owned(), BTreeSet::new())]);
-        for line in document.lines().filter(|line| line.starts_with("| `")) {
-            let cells: Vec<&str> = line.split(" | ").collect();
-            let [name, kind, labels, ..] = cells.as_slice() else { continue };
-            let name = name.trim_matches(['|', ' ', '`']);
-            let labels: BTreeSet<String> = labels.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-            if *kind == "histogram" {
-                let bucket = labels.iter().cloned().chain(["le".to_owned()]).collect();
-                metrics.insert(format!("{name}_bucket"), bucket);
-                metrics.insert(format!("{name}_sum"), labels.clone());
-                metrics.insert(format!("{name}_count"), labels);
-            } else {
-                metrics.insert(name.to_owned(), labels);
-            }
-        }
-        Self(metrics)
-    }
-
-    /// What `query` asks for that nobody exports.
-    fn unknown(&self, query: &str) -> Faults {
-        let mut faults = Faults::new();
-        let mut named = 0;
-        for (name, selector) in selectors(query) {
-            named += 1;
-            let Some(labels) = self.0.get(name) else {
-                faults.push(format!("nobody exports {name}"));
-                continue;
-            };
-            let asked = selector.split(',').map(|matcher| matcher.split(['=', '!']).next().unwrap_or_default().trim());
-            let grouped =
-                query.split("by (").skip(1).filter_map(|rest| rest.split(')').next()).flat_map(|by| by.split(','));
-            for label in asked.chain(grouped.map(str::trim)) {
-                if !labels.contains(label) && !SCRAPED.contains(&label) {
-                    faults.push(format!("{name} has no label {label:?}"));
-                }
-            }
-        }
-        if named == 0 {
-            faults.push(format!("{query:?} asks for nothing"));
-        }
-        faults
-    }
-}
-
-/// The metrics a query names, each with what stands in its braces. Double braces are Argo's arguments.
-fn selectors(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let alone = |at: usize| !query[..at].ends_with('{') && !query[at + 1..].starts_with('{');
-    query.match_indices('{').filter(move |(at, _)| alone(*at)).map(|(at, _)| {
-        let before = &query[..at];
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-        let name = &before[before.trim_end_matches(is_name).len()..];
-        let selector = &query[at + 1..];
-        let end = selector.replace("}}", "__").find('}').unwrap_or(selector.len());
-        (name, &selector[..end])
-    })
-}
 
 pub(super) fn exist(render: &Render<'_>) -> Faults {
     let analyses = render.objects.of("AnalysisTemplate").flat_map(|template| {
@@ -102,6 +31,36 @@ pub(super) fn analyses_wait_for_them(render: &Render<'_>) -> Faults {
         .collect()
 }
 
+/// Where there are monitors at all, each Service that is to be scraped is found by one, at a port that it has.
+pub(super) fn services_are_watched(render: &Render<'_>) -> Faults {
+    let monitors: Vec<_> = render.objects.of("ServiceMonitor").collect();
+    if monitors.is_empty() {
+        return Faults::new();
+    }
+    let mut faults = Faults::new();
+    for service in render.objects.of("Service") {
+        let is_found = |monitor: &&&Object| {
+            let mut wanted = monitor.entries("/spec/selector/matchLabels");
+            monitor.namespace() == service.namespace()
+                && wanted.all(|(name, value)| service.at("/metadata/labels").get(name) == Some(value))
+        };
+        let found: Vec<_> = monitors.iter().filter(is_found).collect();
+        let expected = usize::from(service.at("/metadata/labels").get("cloudjet/scrape").is_some());
+        if found.len() != expected {
+            faults.push(format!("{service} is found by {} monitors", found.len()));
+        }
+        for endpoint in found.iter().flat_map(|monitor| monitor.list("/spec/endpoints")) {
+            if !service.list("/spec/ports").iter().any(|port| port.at("/name") == endpoint.at("/port")) {
+                faults.push(format!("{service} has no port {}", endpoint.at("/port")));
+            }
+            if endpoint.at("/honorLabels") != true {
+                faults.push(format!("{service}: what jobs are called would be lost"));
+            }
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -122,7 +81,7 @@ mod tests {
         let query = "/0/spec/triggers/0/metadata/query";
         shown_to_fail(exist, &good, query, json!("rate(http_requests_total{service=\"x\"}[1m])"), "nobody exports");
         shown_to_fail(exist, &good, query, json!("cloudjet_x_total{code=\"x\"}"), "no label \"code\"");
-        shown_to_fail(exist, &good, query, json!("sum by (code) (cloudjet_x_total{route=\"x\"})"), "no label \"code\"");
+        shown_to_fail(exist, &good, query, json!("sum by (code) (cloudjet_x_total{route=\"x\"})"), "a label \"code\"");
         shown_to_fail(exist, &good, query, json!("vector(1)"), "asks for nothing");
         let query = "/1/spec/metrics/0/provider/prometheus/query";
         shown_to_fail(exist, &good, query, json!("down{service=\"x\"}"), "nobody exports down");
@@ -139,12 +98,29 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_asked_for_by_its_buckets() {
-        let metrics = Metrics::read("| `a_seconds` | histogram | `route`, `method` | all | A. |");
-        assert_eq!(
-            metrics.unknown("sum by (le) (rate(a_seconds_bucket{route=\"x\", method=\"GET\"}[1m]))"),
-            Faults::new()
-        );
-        assert_eq!(metrics.unknown("a_seconds{}").len(), 1);
+    fn a_service_that_nobody_watches_is_found() {
+        let good = json!([
+            {
+                "kind": "Service",
+                "metadata": { "name": "x-active", "namespace": "user", "labels": { "cloudjet/scrape": "true" } },
+                "spec": { "ports": [{ "name": "internal" }] }
+            },
+            { "kind": "Service", "metadata": { "name": "x", "namespace": "user", "labels": {} } },
+            {
+                "kind": "ServiceMonitor",
+                "metadata": { "name": "cloudjet", "namespace": "user" },
+                "spec": {
+                    "selector": { "matchLabels": { "cloudjet/scrape": "true" } },
+                    "endpoints": [{ "port": "internal", "honorLabels": true }]
+                }
+            }
+        ]);
+        let fails =
+            |pointer: &str, changed, fault: &str| shown_to_fail(services_are_watched, &good, pointer, changed, fault);
+        fails("/2/metadata/namespace", json!("admin"), "x-active is found by 0 monitors");
+        fails("/1/metadata/labels", json!({ "cloudjet/scrape": "true" }), "has no port");
+        fails("/2/spec/selector/matchLabels", json!({}), "is found by 1 monitors");
+        fails("/2/spec/endpoints/0/port", json!("metrics"), "has no port \"metrics\"");
+        fails("/2/spec/endpoints/0/honorLabels", json!(false), "jobs are called would be lost");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::object::{Object, Objects, Reach as _};
+use crate::metrics::Metrics;
 
 mod gitops;
 mod mesh;
@@ -17,7 +18,6 @@ mod security;
 mod settings;
 
 pub(super) use gitops::{allowed, astray, careless};
-pub(super) use metrics::Metrics;
 pub(super) use settings::Setting;
 
 /// What is wrong, a line each.
@@ -49,7 +49,7 @@ pub(super) struct Project {
 }
 
 /// All rules, by what they say.
-const RULES: [(&str, Rule); 39] = [
+const RULES: [(&str, Rule); 40] = [
     ("every name is given once", references::names_are_unique),
     ("every selector finds one workload", references::selectors_find_one_workload),
     ("every port that a service leads to is there", references::ports_are_there),
@@ -83,6 +83,7 @@ const RULES: [(&str, Rule); 39] = [
     ("the old version outlives its analysis", scale::the_old_version_outlives_its_analysis),
     ("metrics exist", metrics::exist),
     ("analyses wait for their metrics", metrics::analyses_wait_for_them),
+    ("every service is watched, once", metrics::services_are_watched),
     ("settings are read", settings::are_read),
     ("settings are complete", settings::are_complete),
     ("secrets can be given", settings::secrets_can_be_given),

@@ -1,0 +1,246 @@
+//! The proof that monitoring sees something: a private system, a real Prometheus beside it, customers who travel, and an
+//! accident or two. Afterwards every series that alerts, dashboards, autoscalers and analyses ask for must be there.
+//!
+//! Not every answer can be more than empty: some panels are good when they show nothing, and say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::dashboards::Panel;
+use super::picture::{self, Chart};
+use super::prometheus::{self, Prometheus};
+use super::{Arguments, Files, told};
+use crate::contract::newman;
+use crate::metrics::Query;
+use crate::servers::redis;
+use crate::services::Ports;
+use crate::settings::Settings;
+use crate::stack::Stack;
+use crate::system::demo;
+use crate::verdicts::Verdicts;
+use crate::workspace::{Profile, Workspace};
+use crate::{programs, report};
+
+/// The rendered chart whose autoscalers and analyses are asked.
+const RENDERED: &str = "deploy/golden/prod.yaml";
+
+/// What a panel says that may show nothing.
+const MAY_BE_EMPTY: &str = "Empty is good.";
+
+/// How long Prometheus has to see the last that happened: a few rounds of its own.
+const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// What the services are told besides: somebody subscribes to news, and never takes any.
+const SUBSCRIBER: [(&str, &str); 2] =
+    [("NEWS_URL", "http://127.0.0.1:9/news"), ("NEWS_SECRET", "whsec_bm9ib2R5IHRha2VzIHRoaXMgbmV3cywgZXZlci4=")];
+
+/// Adds the verdicts on the running system.
+pub(super) async fn check(verdicts: &mut Verdicts, arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) {
+    let newman = match newman::install(workspace).await {
+        Ok(newman) => newman,
+        Err(why) => return verdicts.skip("monitoring: running", format!("customers travel with newman: {why:#}")),
+    };
+    let watched = match watch(arguments, &newman, workspace, stack).await {
+        Ok(watched) => watched,
+        Err(error) => return verdicts.add::<()>("monitoring: running", async { Err(error) }).await,
+    };
+    verdicts.add("running: rules", watched.rules()).await;
+    verdicts.add("running: series", watched.series()).await;
+    verdicts.add("running: panels", watched.panels()).await;
+    verdicts.add("running: autoscalers and analyses", watched.decisions()).await;
+    if let Some(path) = &arguments.picture {
+        verdicts.add("running: picture", watched.draw(path)).await;
+    }
+}
+
+/// A system that was watched for a while.
+struct Watched {
+    prometheus: Prometheus,
+    files: Files,
+    /// What autoscalers and analyses ask, by what they are.
+    decisions: BTreeMap<String, String>,
+    /// When customers set out, and when the cache was lost, in seconds since 1970.
+    set_out: f64,
+    accident: f64,
+}
+
+async fn watch(arguments: &Arguments, newman: &PathBuf, workspace: &Workspace, stack: &mut Stack) -> Result<Watched> {
+    let files = Files::read(workspace)?;
+    let decisions = decisions(&workspace.read(Path::new(RENDERED))?)?;
+    let program = programs::find(&["prometheus"]).context("prometheus is not installed")?;
+    let logs = workspace.monitoring_logs();
+    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
+    let (may_install, settings) = (!arguments.no_install, Settings::from(SUBSCRIBER));
+    let starting = demo::start("monitoring", may_install, Profile::Debug, &settings, logs.clone(), workspace, stack);
+    let (ports, _) = starting.await?;
+    let prometheus = Prometheus::start(&program, &ports, &logs, workspace, stack).await?;
+    let set_out = prometheus::now();
+    let accident = travel(Duration::from_secs(arguments.seconds), newman, &ports, &logs, workspace, stack).await?;
+    Ok(Watched { prometheus, files, decisions, set_out, accident })
+}
+
+/// Customers go through the Postman collection for a while, and some more without the cache. Answers when that was lost.
+async fn travel(
+    while_: Duration,
+    newman: &PathBuf,
+    ports: &Ports,
+    logs: &Path,
+    workspace: &Workspace,
+    stack: &mut Stack,
+) -> Result<f64> {
+    let started = Instant::now();
+    while started.elapsed() < while_ {
+        newman::run_collection(newman, workspace, ports, &logs.join("newman.txt"), stack).await?;
+    }
+    redis::lose(stack).await?;
+    let accident = prometheus::now();
+    let started = Instant::now();
+    while started.elapsed() < while_ / 3 {
+        newman::run_collection(newman, workspace, ports, &logs.join("newman-without-cache.txt"), stack).await?;
+    }
+    report::step("Waiting until Prometheus has seen it", async {
+        tokio::time::sleep(LAST_LOOK).await;
+        Ok(accident)
+    })
+    .await
+}
+
+impl Watched {
+    async fn rules(&self) -> Result<String> {
+        let sick = self.prometheus.sick_rules().await?;
+        told(&sick, format!("{} evaluated", self.files.rules.len()))
+    }
+
+    /// Every series that is asked for, by whomever, but for what others export.
+    async fn series(&self) -> Result<String> {
+        let there: BTreeSet<String> = self.prometheus.names().await?.into_iter().collect();
+        let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let rules = self.files.rules.iter().map(|rule| ("rules", &rule.expr));
+        let panels = self.files.dashboards.iter().flat_map(|dashboard| {
+            dashboard.panels.iter().flat_map(|panel| &panel.queries).map(|query| (dashboard.uid.as_str(), query))
+        });
+        let decisions = self.decisions.values().map(|query| ("autoscalers and analyses", query));
+        for (who, query) in rules.chain(panels).chain(decisions) {
+            for (name, _) in Query::parse(query).map_err(anyhow::Error::msg)?.selectors {
+                asked.entry(name).or_default().insert(who);
+            }
+        }
+        asked.retain(|name, _| !self.files.others.contains(name));
+        let rows: Vec<[String; 3]> = asked
+            .iter()
+            .map(|(name, by)| {
+                let mark = if there.contains(name) { "✔" } else { "✘" };
+                [mark.to_owned(), name.clone(), by.iter().copied().collect::<Vec<_>>().join(", ")]
+            })
+            .collect();
+        report::say(report::table(&rows).trim_end());
+        let missing = asked.keys().filter(|name| !there.contains(*name));
+        let missing: Vec<_> = missing.map(|name| format!("nobody has counted {name}")).collect();
+        told(&missing, format!("{} of {} found", asked.len(), asked.len()))
+    }
+
+    /// Every panel's question is answered, and with something, where that is good.
+    async fn panels(&self) -> Result<String> {
+        let (mut faults, mut full, mut empty) = (Vec::new(), 0, 0);
+        for dashboard in &self.files.dashboards {
+            for panel in &dashboard.panels {
+                for query in &panel.queries {
+                    match self.answer(query).await {
+                        Err(error) => faults.push(format!("{}, {}: {error:#}", dashboard.uid, panel.title)),
+                        Ok(0) if self.may_be_empty(panel, query)? => empty += 1,
+                        Ok(0) => faults.push(format!("{}, {}: nothing for {query}", dashboard.uid, panel.title)),
+                        Ok(_) => full += 1,
+                    }
+                }
+            }
+        }
+        told(&faults, format!("{full} queries with data, {empty} rightly without"))
+    }
+
+    fn may_be_empty(&self, panel: &Panel, query: &str) -> Result<bool> {
+        let asks_others = |(name, _): &(String, _)| self.files.others.contains(name);
+        let asked = Query::parse(query).map_err(anyhow::Error::msg)?;
+        Ok(panel.description.contains(MAY_BE_EMPTY) || asked.selectors.iter().any(asks_others))
+    }
+
+    async fn answer(&self, query: &str) -> Result<usize> {
+        self.prometheus.query(&query.replace("$__rate_interval", "1m").replace("$__range", "1h")).await
+    }
+
+    /// Draws what was seen of the run.
+    async fn draw(&self, path: &Path) -> Result<()> {
+        let asked = [
+            ("requests a second", "sum by (app) (rate(cloudjet_http_requests_total{route!~\".*/health\"}[15s]))"),
+            (
+                "95 of 100 are faster than (seconds)",
+                "histogram_quantile(0.95, sum by (app, le) (rate(cloudjet_http_request_duration_seconds_bucket[15s])))",
+            ),
+            ("reads of the cache a second", "sum by (outcome) (rate(cloudjet_cache_reads_total[15s]))"),
+        ];
+        let mut charts = Vec::new();
+        for (title, query) in asked {
+            charts.push(Chart { title, lines: self.prometheus.range(query, self.set_out).await? });
+        }
+        picture::draw(&charts, self.accident - self.set_out, path)
+    }
+
+    async fn decisions(&self) -> Result<String> {
+        let mut faults = Vec::new();
+        for (who, query) in &self.decisions {
+            match self.prometheus.query(query).await {
+                Err(error) => faults.push(format!("{who}: {error:#}")),
+                Ok(0) => faults.push(format!("{who}: nothing for {query}")),
+                Ok(_) => {}
+            }
+        }
+        told(&faults, format!("{} queries with data", self.decisions.len()))
+    }
+}
+
+/// What autoscalers and analyses ask, as the chart renders it. What Argo fills in is filled in for one service.
+fn decisions(rendered: &str) -> Result<BTreeMap<String, String>> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(rendered)?;
+    let mut queries = BTreeMap::new();
+    for object in &objects {
+        let name = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
+        let analyses = object["spec"]["metrics"].as_array().into_iter().flatten();
+        let analyses = analyses.map(|metric| (text(&metric["name"]), &metric["provider"]["prometheus"]["query"]));
+        let triggers = object["spec"]["triggers"].as_array().into_iter().flatten();
+        let triggers = triggers.map(|trigger| (text(&trigger["type"]), &trigger["metadata"]["query"]));
+        for (what, query) in analyses.chain(triggers) {
+            let namespace = text(&object["metadata"]["namespace"]);
+            let service = if namespace == "admin" { "admin-service-active" } else { "booking-service-active" };
+            if let Some(query) = query.as_str() {
+                let query = query.replace("{{args.service}}", service);
+                queries.insert(format!("{name} ({namespace}), {what}"), query);
+            }
+        }
+    }
+    if queries.is_empty() {
+        bail!("{RENDERED} has neither autoscalers nor analyses");
+    }
+    Ok(queries)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_is_found_in_the_rendered_chart() {
+        let rendered = include_str!("../../../../deploy/golden/prod.yaml");
+        let queries = decisions(rendered).unwrap();
+        assert!(queries.keys().any(|who| who.contains("ScaledObject")), "{queries:?}");
+        assert!(queries.keys().any(|who| who.contains("AnalysisTemplate")), "{queries:?}");
+        assert!(queries.values().all(|query| !query.contains("args.service")), "{queries:?}");
+    }
+}

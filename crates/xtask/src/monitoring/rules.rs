@@ -1,0 +1,238 @@
+//! Rules of Prometheus, and their unit tests: every alert says what it means and is shown to fire and to be silent.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::{Files, runbooks, yaml};
+use crate::workspace::Workspace;
+
+/// Where the rules are: in the chart, which gives them to the cluster.
+const RULES: &str = "deploy/cloudjet/monitoring/rules";
+
+/// Where their unit tests are.
+const TESTS: &str = "deploy/monitoring/tests";
+
+/// The file there that is no unit test of rules.
+const ROUTES: &str = "routes.yaml";
+
+/// What a page and a ticket are called.
+const SEVERITIES: [&str; 2] = ["page", "ticket"];
+
+/// A rule that records a series or raises an alert.
+#[derive(Clone, Deserialize)]
+pub(super) struct Rule {
+    pub(super) record: Option<String>,
+    pub(super) alert: Option<String>,
+    pub(super) expr: String,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+impl Rule {
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        self.alert.as_deref().or(self.record.as_deref()).unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+struct File {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+/// The unit tests of all rules.
+pub(super) struct UnitTests(Vec<Test>);
+
+#[derive(Deserialize)]
+struct TestFile {
+    tests: Vec<Test>,
+}
+
+#[derive(Deserialize)]
+struct Test {
+    #[serde(default)]
+    alert_rule_test: Vec<Expectation>,
+}
+
+#[derive(Deserialize)]
+struct Expectation {
+    alertname: String,
+    exp_alerts: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    exp_labels: BTreeMap<String, String>,
+}
+
+impl UnitTests {
+    pub(super) fn read(workspace: &Workspace) -> Result<Self> {
+        let mut tests = Vec::new();
+        for path in test_paths(workspace)? {
+            tests.extend(yaml::<TestFile>(workspace, &path)?.tests);
+        }
+        Ok(Self(tests))
+    }
+
+    /// How many times an alert is looked at.
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(|test| test.alert_rule_test.len()).sum()
+    }
+
+    /// Whether some test expects this very rule to fire: with its name and all the labels that it gives.
+    fn fires(&self, rule: &Rule) -> bool {
+        let has_all = |alert: &Alert| rule.labels.iter().all(|(key, value)| alert.exp_labels.get(key) == Some(value));
+        self.of(rule).any(|expected| expected.exp_alerts.iter().any(has_all))
+    }
+
+    /// Whether some test expects it to be silent.
+    fn is_silent(&self, rule: &Rule) -> bool {
+        self.of(rule).any(|expected| expected.exp_alerts.is_empty())
+    }
+
+    fn of(&self, rule: &Rule) -> impl Iterator<Item = &Expectation> {
+        let all = self.0.iter().flat_map(|test| &test.alert_rule_test);
+        all.filter(|expected| rule.alert.as_ref() == Some(&expected.alertname))
+    }
+}
+
+/// The files with rules.
+pub(super) fn paths(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    files(workspace, RULES, |_| true)
+}
+
+/// The files with unit tests.
+pub(super) fn test_paths(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    files(workspace, TESTS, |name| name != ROUTES)
+}
+
+/// The YAML files in a directory of the checkout, sorted by name.
+fn files(workspace: &Workspace, directory: &str, wanted: fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+    let directory = workspace.root().join(directory);
+    let entries = fs::read_dir(&directory).with_context(|| format!("{} can't be read", directory.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let is_wanted = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(wanted);
+    let mut paths: Vec<_> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "yaml") && is_wanted(path)).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// All rules, in the order of their files.
+pub(super) fn read(workspace: &Workspace) -> Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for path in paths(workspace)? {
+        rules.extend(yaml::<File>(workspace, &path)?.groups.into_iter().flat_map(|group| group.rules));
+    }
+    Ok(rules)
+}
+
+/// What is wrong with the rules, a line each.
+pub(super) fn faults(files: &Files, tests: &UnitTests) -> Vec<String> {
+    let mut faults = Vec::new();
+    for rule in &files.rules {
+        let name = rule.name();
+        // What a constant is recorded for asks for nothing.
+        let unknown = files.metrics.unknown(&rule.expr).into_iter().filter(|_| !rule.expr.starts_with("vector("));
+        faults.extend(unknown.map(|fault| format!("{name}: {fault}")));
+        if rule.alert.is_some() {
+            faults.extend(shortcomings(rule, files, tests).into_iter().map(|fault| format!("{name}: {fault}")));
+        }
+    }
+    faults
+}
+
+/// What an alert lacks.
+fn shortcomings(alert: &Rule, files: &Files, tests: &UnitTests) -> Vec<String> {
+    let mut faults = Vec::new();
+    if !alert.labels.get("severity").is_some_and(|severity| SEVERITIES.contains(&severity.as_str())) {
+        faults.push(format!("its severity is none of {SEVERITIES:?}"));
+    }
+    for needed in ["summary", "description"] {
+        if alert.annotations.get(needed).is_none_or(String::is_empty) {
+            faults.push(format!("it has no {needed}"));
+        }
+    }
+    if alert.annotations.get("runbook_url") != Some(&runbooks::address(alert.name())) {
+        faults.push(format!("its runbook_url isn't {}", runbooks::address(alert.name())));
+    }
+    let dashboard = alert.annotations.get("dashboard");
+    if let Some(uid) = dashboard.filter(|uid| !files.dashboards.iter().any(|dashboard| dashboard.uid == **uid)) {
+        faults.push(format!("there is no dashboard {uid}"));
+    }
+    let which = format!("{:?}", alert.labels);
+    if !tests.fires(alert) {
+        faults.push(format!("no test shows it fire with {which}"));
+    }
+    if !tests.is_silent(alert) {
+        faults.push("no test shows it silent".to_owned());
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    const ALERT: &str = "
+alert: SeatsGone
+expr: cloudjet_x_total > 0
+labels: { severity: page }
+annotations:
+  summary: Seats are gone
+  description: All of them.
+  runbook_url: https://github.com/cloudjet/cloudjet/blob/main/docs/runbooks.md#seatsgone
+";
+
+    const TESTED: &str = "
+- alert_rule_test:
+    - { alertname: SeatsGone, exp_alerts: [] }
+    - { alertname: SeatsGone, exp_alerts: [{ exp_labels: { severity: page } }] }
+";
+
+    fn judged(alert: &str, tests: &str) -> Vec<String> {
+        let rules = vec![serde_saphyr::from_str(alert).unwrap()];
+        let metrics = Metrics::read("| `cloudjet_x_total` | counter |  | all | X. |");
+        let tests = UnitTests(serde_saphyr::from_str(tests).unwrap());
+        faults(&Files { rules, dashboards: Vec::new(), metrics, others: BTreeSet::new() }, &tests)
+    }
+
+    #[test]
+    fn an_alert_lacks_nothing() {
+        assert_eq!(judged(ALERT, TESTED), Vec::<String>::new());
+        for (text, instead, fault) in [
+            ("severity: page", "severity: bad", "its severity is none of"),
+            ("  summary: Seats are gone\n", "", "it has no summary"),
+            ("#seatsgone", "#others", "its runbook_url isn't"),
+            ("summary:", "dashboard: nowhere\n  summary:", "there is no dashboard nowhere"),
+            ("cloudjet_x_total", "cloudjet_y_total", "nobody exports cloudjet_y_total"),
+        ] {
+            let faults = judged(&ALERT.replace(text, instead), TESTED);
+            assert!(faults.iter().any(|found| found.contains(fault)), "{instead}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_tested_both_ways() {
+        let silent_only = TESTED.replace("[{ exp_labels: { severity: page } }]", "[]");
+        assert_eq!(judged(ALERT, &silent_only), [r#"SeatsGone: no test shows it fire with {"severity": "page"}"#]);
+        let firing_only = TESTED.replace("exp_alerts: []", "exp_alerts: [{ exp_labels: { severity: page } }]");
+        assert_eq!(judged(ALERT, &firing_only), ["SeatsGone: no test shows it silent"]);
+        let other_severity = TESTED.replace("severity: page", "severity: ticket");
+        assert!(judged(ALERT, &other_severity).concat().contains("no test shows it fire"));
+    }
+}
