@@ -188,6 +188,7 @@ fn give_much(values: &mut Value) {
         "secretName": "desk",
         "traffic": { "enabled": true }
     });
+    values["monitoring"] = json!({ "enabled": true, "labels": { "release": "prometheus" } });
     values["mesh"]["jsonRefusals"] = json!(false);
     if values["mesh"]["mode"] == "sidecar" {
         values["mesh"]["outbound"] = json!("registered");

@@ -41,7 +41,7 @@ const COMPOSE: &str = "docker-compose.yml";
 const KUBERNETES: &str = "1.30";
 
 /// Files of plain objects beside the chart.
-const MANIFESTS: [&str; 8] = [
+const MANIFESTS: [&str; 10] = [
     "deploy/gitops/project.yaml",
     "deploy/gitops/root.yaml",
     "deploy/gitops/environments.yaml",
@@ -50,6 +50,8 @@ const MANIFESTS: [&str; 8] = [
     "deploy/karpenter/nodes.yaml",
     "deploy/kind/data.yaml",
     "deploy/limits.yaml",
+    "deploy/monitoring/istio-monitors.yaml",
+    "deploy/monitoring/jaeger.yaml",
 ];
 
 /// Documents whose links are followed.

@@ -55,6 +55,7 @@ fn shapeless() -> Vec<Refused> {
         ("", json!({ "database": { "cidrs": ["anywhere"] } }), "at '/database/cidrs/0'"),
         ("", json!({ "telemetry": { "samplerArg": "2" } }), "at '/telemetry/samplerArg'"),
         ("", json!({ "analysis": { "successRate": 99 } }), "at '/analysis/successRate': maximum"),
+        ("", json!({ "monitoring": { "scrapeInterval": 30 } }), "at '/monitoring/scrapeInterval': got number"),
         ("", json!({ "bootpay": { "secretKey": "x" } }), "additional properties 'secretKey' not allowed"),
         ("", json!({ "news": { "url": "subscriber" } }), "at '/news/url'"),
         ("", json!({ "reconcile": { "schedule": "at night" } }), "at '/reconcile/schedule'"),
