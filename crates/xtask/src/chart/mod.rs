@@ -55,7 +55,8 @@ const MANIFESTS: [&str; 10] = [
 ];
 
 /// Documents whose links are followed.
-const DOCUMENTS: [&str; 3] = ["deploy/README.md", "deploy/kind/README.md", values::PATH];
+const DOCUMENTS: [&str; 5] =
+    ["deploy/README.md", "deploy/kind/README.md", "docs/monitoring.md", "docs/runbooks.md", values::PATH];
 
 /// Hold the Helm chart and what is beside it against schemas and rules.
 ///
