@@ -4,7 +4,6 @@
 //! Not every answer can be more than empty: some panels are good when they show nothing, and say so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use serde_json::Value;
 use super::dashboards::Panel;
 use super::picture::{self, Chart};
 use super::prometheus::{self, Prometheus};
-use super::{Arguments, Files, told};
+use super::{Arguments, Files, alertmanager, told};
 use crate::contract::newman;
 use crate::metrics::Query;
 use crate::servers::redis;
@@ -41,6 +40,8 @@ const SUBSCRIBER: [(&str, &str); 2] =
 
 /// Adds the verdicts on the running system.
 pub(super) async fn check(verdicts: &mut Verdicts, arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) {
+    let logs = workspace.monitoring_logs();
+    verdicts.add("running: inhibitions", alertmanager::check(&logs, workspace)).await;
     let newman = match newman::install(workspace).await {
         Ok(newman) => newman,
         Err(why) => return verdicts.skip("monitoring: running", format!("customers travel with newman: {why:#}")),
@@ -74,7 +75,6 @@ async fn watch(arguments: &Arguments, newman: &PathBuf, workspace: &Workspace, s
     let decisions = decisions(&workspace.read(Path::new(RENDERED))?)?;
     let program = programs::find(&["prometheus"]).context("prometheus is not installed")?;
     let logs = workspace.monitoring_logs();
-    fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
     let (may_install, settings) = (!arguments.no_install, Settings::from(SUBSCRIBER));
     let starting = demo::start("monitoring", may_install, Profile::Debug, &settings, logs.clone(), workspace, stack);
     let (ports, _) = starting.await?;

@@ -19,7 +19,9 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
+mod alertmanager;
 mod dashboards;
+mod http;
 mod live;
 mod picture;
 mod prometheus;

@@ -5,18 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
-use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper_util::rt::TokioIo;
+use anyhow::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use super::http::{self, Body};
 use super::rules;
 use crate::probe;
 use crate::process::{Output, Process};
@@ -116,19 +110,8 @@ impl Prometheus {
     }
 
     async fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        let method = if parameters.is_empty() { "GET" } else { "POST" };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.address.to_string())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(body)))?;
-        let stream = TcpStream::connect(self.address).await.context("Prometheus is away")?;
-        let (mut connection, work) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(work);
-        let answer = connection.send_request(request).await?.into_body().collect().await?.to_bytes();
-        let mut answer: Value = serde_json::from_slice(&answer).context("an answer of Prometheus can't be read")?;
+        let body = if parameters.is_empty() { Body::None } else { Body::Form(parameters) };
+        let mut answer = http::ask(self.address, path, body).await?;
         if answer["status"] != "success" {
             let asked = parameters.first().map_or(path, |(_, value)| value);
             bail!("{asked}: {}", answer["error"]);

@@ -16,8 +16,8 @@ const RULES: &str = "deploy/cloudjet/monitoring/rules";
 /// Where their unit tests are.
 const TESTS: &str = "deploy/monitoring/tests";
 
-/// The file there that is no unit test of rules.
-const ROUTES: &str = "routes.yaml";
+/// The files there that are Alertmanager's affair.
+const OTHERS: [&str; 2] = ["inhibitions.yaml", "routes.yaml"];
 
 /// What a page and a ticket are called.
 const SEVERITIES: [&str; 2] = ["page", "ticket"];
@@ -114,7 +114,7 @@ pub(super) fn paths(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 
 /// The files with unit tests.
 pub(super) fn test_paths(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    files(workspace, TESTS, |name| name != ROUTES)
+    files(workspace, TESTS, |name| !OTHERS.contains(&name))
 }
 
 /// The YAML files in a directory of the checkout, sorted by name.
