@@ -2,7 +2,7 @@
 //
 // Journeys begin at a rate, whether or not those before have ended: a system that slows down gets no rest for it.
 
-import { DURATION, PROFILE, RATE, SCALE, SCENARIOS } from './settings.js';
+import { DURATION, P95, PROFILE, RATE, SCALE, SCENARIOS } from './settings.js';
 
 /** Journeys a second, for each at 1×. Most look, few buy; who wants the scarce seats comes in a crowd. */
 const SHARES = { browse: 2, 'sign-in': 0.5, book: 2, pay: 0.5 };
@@ -84,7 +84,7 @@ export function thresholds(journeys) {
   for (const journey of journeys) {
     const of = `{scenario:${journey}}`;
     all[`http_reqs${of}`] = ['count>0'];
-    all[`http_req_duration${of}`] = [isBeyond ? 'p(95)<2000' : 'p(95)<200'];
+    all[`http_req_duration${of}`] = [`p(95)<${P95 || (isBeyond ? 2000 : 200)}`];
     all[`http_req_failed${of}`] = ['rate<0.001'];
     all[`steps${of}`] = ['count>0'];
     all[`checks${of}`] = ['rate>0.99'];

@@ -23,6 +23,9 @@ export const SCALE = Number(given('SCALE', '1'));
 /** How many times a person's pauses; 0: none. */
 export const THINK = Number(given('THINK', '1'));
 
+/** Within how many milliseconds 95 of 100 requests must be answered; the profile's own limit if there is nothing said. */
+export const P95 = given('P95', '');
+
 export const SEED = given('SEED', '1');
 
 /** How many seats there are where everybody wants one. */

@@ -285,8 +285,8 @@ fn given(service: &Value) -> Faults {
 
 /// Whether `other` is started whenever `service` is.
 fn is_there_with(other: &Value, service: &Value) -> bool {
-    let profiles = other.list("/profiles");
-    profiles.is_empty() || (service.has("/profiles") && service.list("/profiles").iter().all(|p| profiles.contains(p)))
+    let (own, others) = (service.list("/profiles"), other.list("/profiles"));
+    others.is_empty() || (!own.is_empty() && own.iter().all(|profile| others.contains(profile)))
 }
 
 /// Whether compose, or the image of a program that stays, asks it how it is.
