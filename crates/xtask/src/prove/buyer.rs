@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -54,6 +54,8 @@ pub(super) struct Ground {
     pub(super) pulse: Arc<Pulse>,
     /// Whether everybody means it from now on: nobody gives seats back any more.
     pub(super) earnest: Arc<AtomicBool>,
+    /// How many are giving back seats that were sold.
+    pub(super) returning: Arc<AtomicUsize>,
     /// Whether all is sold, and who has nothing goes home.
     pub(super) over: Arc<AtomicBool>,
 }
@@ -175,11 +177,23 @@ impl Buyer {
                 self.pay(booking).await?;
                 if self.bookings[booking].word == Word::Confirmed && plan == Plan::CancelPaid {
                     self.think().await;
-                    self.cancel(booking).await?;
+                    self.give_back(booking).await?;
                 }
             }
         }
         Ok(self.bookings[booking].word == Word::Confirmed)
+    }
+
+    /// Cancels what is paid, unless everybody means it by now.
+    async fn give_back(&mut self, booking: usize) -> Result<()> {
+        // Counted before it looks: who sees none returning after everybody means it knows that none will.
+        let returning = Arc::clone(&self.ground.returning);
+        returning.fetch_add(1, Ordering::SeqCst);
+        if !self.ground.earnest.load(Ordering::SeqCst) {
+            self.cancel(booking).await?;
+        }
+        returning.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Books `seats`, the first of them `seat`. `None`: they can't be had.

@@ -76,6 +76,7 @@ impl Arena {
             tally: Arc::default(),
             pulse: Arc::default(),
             earnest: Arc::default(),
+            returning: Arc::default(),
             over: Arc::default(),
         };
         Ok(Self { ground, others, store })
@@ -133,6 +134,8 @@ impl Arena {
         loop {
             ticks.tick().await;
             rounds += 1;
+            // Asked before the seats are counted: what is sold then stays sold.
+            let none_returns = called.is_some() && self.ground.returning.load(Ordering::SeqCst) == 0;
             let seats = self.store.seats(self.ground.schedule).await.ok();
             if let Some(seats) = seats {
                 seen.counted += 1;
@@ -146,9 +149,9 @@ impl Arena {
             if burning.load(Ordering::Relaxed) {
                 continue;
             }
-            self.ground.earnest.store(true, Ordering::Relaxed);
+            self.ground.earnest.store(true, Ordering::SeqCst);
             let called = *called.get_or_insert_with(Instant::now);
-            if seats.is_some_and(|seats| seats.sold == SEATS) {
+            if none_returns && seats.is_some_and(|seats| seats.sold == SEATS) {
                 self.ground.over.store(true, Ordering::Relaxed);
                 return Ok(());
             }
