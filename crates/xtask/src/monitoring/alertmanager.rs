@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::http::{self, Body};
 use super::{routes, told, yaml};
 use crate::process::{Output, Process};
 use crate::services::any_free;
+use crate::visit::{self, Client, Request};
 use crate::workspace::Workspace;
 use crate::{probe, programs};
 
@@ -51,7 +51,7 @@ pub(super) async fn check(logs: &Path, workspace: &Workspace) -> Result<String> 
 
     let all = tests.iter().flat_map(|test| [&test.r#while, &test.silent, &test.heard]);
     let alerts: Vec<Value> = all.map(|labels| json!({ "labels": labels })).collect();
-    http::ask(address, "/api/v2/alerts", Body::Json(&json!(alerts))).await?;
+    Client::new(address).ask(&Request::post("/api/v2/alerts", &json!(alerts))).await?;
     let mut faults = Vec::new();
     for Test { r#while, silent, heard } in &tests {
         for (labels, expected) in [(r#while, "active"), (silent, "suppressed"), (heard, "active")] {
@@ -66,7 +66,7 @@ pub(super) async fn check(logs: &Path, workspace: &Workspace) -> Result<String> 
 
 /// Whether the alert with these labels is in this state.
 async fn is(address: SocketAddr, labels: &Labels, expected: &str) -> Result<()> {
-    let alerts = http::ask(address, "/api/v2/alerts", Body::None).await?;
+    let alerts = visit::ask(address, &Request::get("/api/v2/alerts")).await?;
     let mut alerts = alerts.as_array().into_iter().flatten();
     let found = alerts.find(|alert| alert["labels"] == json!(labels)).map(|alert| &alert["status"]["state"]);
     anyhow::ensure!(found.is_some_and(|state| state == expected), "{labels:?} should be {expected}, and is {found:?}");

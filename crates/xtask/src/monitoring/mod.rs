@@ -21,7 +21,6 @@ use crate::workspace::Workspace;
 
 mod alertmanager;
 mod dashboards;
-mod http;
 mod live;
 mod picture;
 mod prometheus;

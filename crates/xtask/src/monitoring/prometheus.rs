@@ -5,17 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::http::{self, Body};
 use super::rules;
 use crate::probe;
 use crate::process::{Output, Process};
 use crate::services::{Ports, any_free, internal};
 use crate::stack::Stack;
+use crate::visit::{self, Request};
 use crate::workspace::Workspace;
 
 /// What it is called.
@@ -110,12 +110,8 @@ impl Prometheus {
     }
 
     async fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
-        let body = if parameters.is_empty() { Body::None } else { Body::Form(parameters) };
-        let mut answer = http::ask(self.address, path, body).await?;
-        if answer["status"] != "success" {
-            let asked = parameters.first().map_or(path, |(_, value)| value);
-            bail!("{asked}: {}", answer["error"]);
-        }
+        let parameters = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let mut answer = visit::ask(self.address, &Request::get(format!("{path}?{parameters}"))).await?;
         Ok(answer["data"].take())
     }
 }
