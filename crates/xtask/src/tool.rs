@@ -18,31 +18,50 @@ const COMPLETE: &str = "complete";
 ///
 /// # Errors
 /// If this machine hasn't got it.
-pub(crate) fn require(name: &str) -> Result<PathBuf> {
+fn require(name: &str) -> Result<PathBuf> {
     programs::find(&[name]).with_context(|| format!("{name} is not installed"))
 }
 
-/// The program of a package of Python's that is called as its program is, in an environment of its own.
+/// The directory of the programs of these packages of Python's, by name and version, in an environment called `name`.
 ///
 /// # Errors
-/// If python3 is not there, or the package can't be had.
-pub(crate) async fn from_python(workspace: &Workspace, package: &str, version: &str) -> Result<PathBuf> {
+/// If python3 is not there, or the packages can't be had.
+pub(crate) async fn from_python(workspace: &Workspace, name: &str, packages: &[(&str, &str)]) -> Result<PathBuf> {
     let python = require("python3")?;
-    let directory = provide(workspace, package, version, |directory| {
+    let versions: Vec<&str> = packages.iter().map(|(_, version)| *version).collect();
+    let version = versions.join("-");
+    let directory = provide(workspace, name, &version, |directory| {
         let mut environment = Command::new(python);
         environment.args(["-m", "venv"]).arg(directory);
         let mut install = Command::new(directory.join("bin/pip"));
-        install.args(["install", "--quiet", "--disable-pip-version-check", &format!("{package}=={version}")]);
+        install.args(["install", "--quiet", "--disable-pip-version-check"]);
+        install.args(packages.iter().map(|(package, version)| format!("{package}=={version}")));
         vec![environment, install]
     });
-    Ok(directory.await?.join("bin").join(package))
+    Ok(directory.await?.join("bin"))
+}
+
+/// The `node_modules` with this package.
+///
+/// # Errors
+/// If node or npm is not there, or the package can't be had.
+pub(crate) async fn from_node(workspace: &Workspace, package: &str, version: &str) -> Result<PathBuf> {
+    require("node")?;
+    let npm = require("npm")?;
+    let directory = provide(workspace, package, version, |directory| {
+        let mut command = Command::new(npm);
+        command.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(directory);
+        command.arg(format!("{package}@{version}"));
+        vec![command]
+    });
+    Ok(directory.await?.join("node_modules"))
 }
 
 /// The directory of `name` in `version`, in which the commands that `install` makes for it have been run.
 ///
 /// # Errors
 /// If they fail, for instance because there is no network.
-pub(crate) async fn provide(
+async fn provide(
     workspace: &Workspace,
     name: &str,
     version: &str,

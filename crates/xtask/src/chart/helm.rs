@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 const HELM: &str = "0.2.2";
 const SCHEMAS: &str = "1.37.0";
+const YAML: &str = "6.0.3";
 
 /// The program that answers.
 const RENDER: &str = include_str!("render.py");
@@ -99,21 +100,8 @@ pub(super) struct Described {
 /// # Errors
 /// If python3 is not there, or the packages can't be had.
 pub(super) async fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let python = tool::require("python3")?;
-    let version = format!("{HELM}-{SCHEMAS}");
-    let directory = tool::provide(workspace, "helm", &version, |directory| {
-        let mut environment = Command::new(python);
-        environment.args(["-m", "venv"]).arg(directory);
-        let mut packages = Command::new(directory.join("bin/pip"));
-        packages.args(["install", "--quiet", "--disable-pip-version-check"]);
-        packages.args([
-            format!("helm-python-sdk=={HELM}"),
-            format!("kubernetes-validate=={SCHEMAS}"),
-            "pyyaml==6.0.3".to_owned(),
-        ]);
-        vec![environment, packages]
-    });
-    Ok(directory.await?.join("bin/python"))
+    let packages = [("helm-python-sdk", HELM), ("kubernetes-validate", SCHEMAS), ("pyyaml", YAML)];
+    Ok(tool::from_python(workspace, "helm", &packages).await?.join("python"))
 }
 
 /// Asks.

