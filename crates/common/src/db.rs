@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlPoolOptions};
-use sqlx::{Executor, MySql, MySqlConnection, MySqlPool, Transaction};
+use sqlx::{ConnectOptions, Executor, MySql, MySqlConnection, MySqlPool, Transaction};
 
 use crate::config::Database;
 
 /// The one history of the schema all services share.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// What the driver says of a statement is said to this target.
+pub(crate) const STATEMENTS: &str = "sqlx::query";
 
 /// A connection that rested longer than this is pinged before it is used; one just used is trusted, because under
 /// load the pings are a fifth of the database's work. So when all of them die at once, hardly a request gets a dead one.
@@ -26,8 +29,14 @@ const TRUSTED_FOR: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How to reach the database of `settings`.
+///
+/// Whether anybody listens to what the driver says of each statement is asked here, once: the driver would ask after
+/// every one, which is a part in thirty of a service's work. Of slow statements it tells in any case.
 pub fn options(settings: &Database) -> MySqlConnectOptions {
+    let heard = tracing::enabled!(target: STATEMENTS, tracing::Level::DEBUG);
+    let told = if heard { log::LevelFilter::Debug } else { log::LevelFilter::Off };
     MySqlConnectOptions::new()
+        .log_statements(told)
         .host(&settings.host)
         .port(settings.port)
         .username(&settings.user)

@@ -1,11 +1,12 @@
 //! What a process tells about itself while it works: log lines always, and traces where somebody collects them.
 //!
-//! Lines are written by a thread of their own. When whoever reads standard output stalls, requests go on and up to
+//! Lines are written by a thread of their own, those of a moment at once. When whoever reads standard output stalls, requests go on and up to
 //! [`LINES`] lines wait; what comes after is dropped, and `cloudjet_log_lines_dropped` says how many.
 //!
 //! Never in a log or a trace: names, phones, e-mails, passwords, tokens, payloads. Statements of SQL stand there with
 //! `?` for every value.
 
+mod paced;
 mod sql;
 pub mod trace;
 
@@ -31,6 +32,7 @@ use crate::config::{LogFormat, Telemetry, TracesSampler};
 use crate::metrics::Registry;
 use crate::pool;
 use crate::service::StartError;
+use paced::Paced;
 
 /// How many lines may wait to be written: a few megabytes.
 const LINES: usize = 10_000;
@@ -59,7 +61,8 @@ impl Drop for Guard {
 /// # Errors
 /// When the trace exporter can't be built. A collector that doesn't answer is no error, now or later.
 pub fn start(service: &'static str, settings: &Telemetry, metrics: &Registry) -> Result<Guard, StartError> {
-    let (lines, worker) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(std::io::stdout());
+    let (lines, worker) =
+        NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(Paced::new(std::io::stdout()));
     let dropped = lines.error_counter();
     metrics.ask(
         "cloudjet_log_lines_dropped",

@@ -17,9 +17,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::is_told_of;
-
-/// What the driver says of a statement is said to this target.
-const TARGET: &str = "sqlx::query";
+use crate::db::STATEMENTS;
 
 /// Makes spans of statements.
 pub(super) struct Statements {
@@ -33,7 +31,7 @@ impl Statements {
     // No `Option` of a layer: it would not be told where it is registered.
     pub(super) fn layer<S: Subscriber + for<'s> LookupSpan<'s>>(tracer: Option<SdkTracer>) -> impl Layer<S> {
         let traced = tracer.is_some();
-        let wanted = filter_fn(move |what| traced && (what.target() == TARGET || is_told_of(what)));
+        let wanted = filter_fn(move |what| traced && (what.target() == STATEMENTS || is_told_of(what)));
         let most = if traced { LevelFilter::DEBUG } else { LevelFilter::OFF };
         Self { tracer, dispatch: OnceLock::new() }.with_filter(wanted.with_max_level_hint(most))
     }
