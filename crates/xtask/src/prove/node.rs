@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustix::process::{Signal, geteuid};
 use tokio::process::Command;
+use tokio::time::sleep;
 
 use super::ports;
 use crate::place::Place;
@@ -19,6 +20,10 @@ use crate::servers::mariadb::{ALWAYS, Server, prefixed};
 
 /// How long it may take to start, with its repairs and with what it missed of its cluster.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often a repair's log is looked at, and how long one that has told what it found may still take to end.
+const ASKING: Duration = Duration::from_millis(100);
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// What is acknowledged is on the disk.
 const DURABLE: [&str; 5] = [
@@ -133,14 +138,28 @@ impl<'a> Node<'a> {
         let mut command = self.command();
         command.args(ALWAYS).args(DURABLE).args(&self.options).arg("--wsrep-recover");
         let mut process = Process::start(format!("The repair of {}", self.name), command, Output::File(&log))?;
-        process.succeeded().await?;
-        let said = fs::read_to_string(&log).with_context(|| format!("{} can't be read", log.display()))?;
-        let Some(position) = said.lines().rev().find_map(|line| Some(line.split_once("Recovered position: ")?.1))
-        else {
-            bail!("{} doesn't know how far it is; see {}", self.name, log.display());
-        };
-        Ok(position.split(',').next().unwrap_or(position).trim().to_owned())
+        tokio::select! {
+            ended = process.succeeded() => ended?,
+            // One that had told it was seen not to end, and to take 22 GB in a quarter of an hour.
+            () = told(&log) => process.kill().await?,
+        }
+        position_in(&log).with_context(|| format!("{} doesn't know how far it is; see {}", self.name, log.display()))
     }
+}
+
+/// Waits until a repair has told how far the data go, and ought to have ended.
+async fn told(log: &Path) {
+    while position_in(log).is_none() {
+        sleep(ASKING).await;
+    }
+    sleep(GOODBYE).await;
+}
+
+/// What a repair has told, if it has.
+fn position_in(log: &Path) -> Option<String> {
+    let said = fs::read_to_string(log).ok()?;
+    let (_, position) = said.lines().rev().find_map(|line| line.split_once("Recovered position: "))?;
+    Some(position.split(',').next()?.trim().to_owned())
 }
 
 /// `--init-file` with the path of one.
