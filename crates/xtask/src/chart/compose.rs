@@ -62,6 +62,7 @@ impl Compose<'_> {
                     image(service),
                     health(name, service),
                     self.order(service),
+                    self.haste(service),
                     doors(service),
                     strangers(service),
                     given(service),
@@ -98,6 +99,19 @@ impl Compose<'_> {
             (!comes).then(|| format!("it waits for {name} to be {}, which never comes", how.text("/condition")))
         });
         waits.collect()
+    }
+
+    /// Whoever comes to an end asks but once, so whom it is told to ask must be there first. Those who stay ask again.
+    fn haste(&self, service: &Value) -> Faults {
+        if service.has("/restart") {
+            return Faults::new();
+        }
+        let told = service.entries("/environment").filter_map(|(key, value)| {
+            let (host, _) = value.as_str()?.strip_prefix("http://")?.split_once(':')?;
+            Some((key, host))
+        });
+        let early = told.filter(|(_, host)| !service.at("/depends_on").has(&format!("/{host}")));
+        early.map(|(key, host)| format!("it asks {host} ({key}), and doesn't wait for it")).collect()
     }
 
     fn waits_for_itself(&self, name: &str) -> bool {
@@ -396,9 +410,21 @@ mod tests {
         let found = faults(&watched);
         assert!(found.iter().any(|found| found.contains("doesn't ask \"names: [booking-service]")), "{found:?}");
         assert!(found.iter().any(|found| found.contains("doesn't ask \"loki:\"")), "{found:?}");
+        let mut hasty = file();
+        hasty["services"]["load"] = hasty["services"]["auth-service"].clone();
+        hasty["services"]["load"]["environment"] = json!({ "BASE_URL": "http://auth-service:5001" });
+        assert!(!told_of_haste(&hasty), "one that stays asks again");
+        hasty["services"]["load"]["restart"] = Value::Null;
+        assert!(told_of_haste(&hasty));
+        hasty["services"]["load"]["depends_on"]["auth-service"] = json!({ "condition": "service_healthy" });
+        assert!(!told_of_haste(&hasty));
         let mut around = file();
         around["services"]["mysql"]["depends_on"] = json!({ "auth-service": { "condition": "service_healthy" } });
         assert!(faults(&around).contains(&"mysql: it waits for itself".to_owned()), "{:?}", faults(&around));
+    }
+
+    fn told_of_haste(file: &Value) -> bool {
+        faults(file).contains(&"load: it asks auth-service (BASE_URL), and doesn't wait for it".to_owned())
     }
 
     #[test]
