@@ -119,8 +119,17 @@ pub(super) fn networks_are_closed(render: &Render<'_>) -> Faults {
     faults
 }
 
-/// Settings that say which port a program calls: a number, or an address with or without one.
-const CALLED: [&str; 5] = ["DB_PORT", "REDIS_PORT", "BOOTPAY_API_URL", "NEWS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+/// Settings that say which port a program calls, or a customer who isn't one: a number, or an address with or without one.
+const CALLED: [&str; 8] = [
+    "DB_PORT",
+    "REDIS_PORT",
+    "BOOTPAY_API_URL",
+    "NEWS_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "JOURNEY_URL",
+    "BASE_URL",
+    "SIMULATOR_URL",
+];
 
 /// And whom a program is told to call, it can.
 pub(super) fn networks_let_through_what_is_called(render: &Render<'_>) -> Faults {
@@ -129,8 +138,9 @@ pub(super) fn networks_let_through_what_is_called(render: &Render<'_>) -> Faults
     }
     let mut faults = Faults::new();
     for owner in render.objects.iter() {
-        let Some(program) = settings::program(owner) else { continue };
-        let app = owner.pod().map_or(&Value::Null, |pod| pod.at("/metadata/labels/app"));
+        let Some(pod) = owner.pod() else { continue };
+        let program = settings::program(owner);
+        let app = pod.at("/metadata/labels/app");
         let own = render.objects.of("NetworkPolicy").filter(|policy| {
             policy.namespace() == owner.namespace() && policy.at("/spec/podSelector/matchLabels/app") == app
         });
@@ -138,8 +148,12 @@ pub(super) fn networks_let_through_what_is_called(render: &Render<'_>) -> Faults
             .flat_map(|policy| policy.list("/spec/egress"))
             .flat_map(|rule| rule.list("/ports").iter().map(|port| port.number("/port")))
             .collect();
-        let read = render.project.settings.iter().filter(|setting| setting.readers.contains(program));
-        for setting in read.map(|setting| setting.env.as_str()).filter(|env| CALLED.contains(env)) {
+        // A program of ours is told more than it reads; whoever travels is told what they need.
+        let reads = |env: &str| {
+            let mut known = render.project.settings.iter();
+            program.is_none_or(|program| known.any(|known| known.env == env && known.readers.contains(program)))
+        };
+        for setting in CALLED.into_iter().filter(|setting| reads(setting)) {
             // News is sent by the service, not by a job that has its settings.
             if setting == "NEWS_URL" && !owner.is_workload() {
                 continue;
@@ -336,6 +350,16 @@ mod tests {
         let rule = networks_let_through_what_is_called;
         shown_to_fail(rule, &good, "/1/spec/egress/0/ports/0/port", json!(3306), "3307");
         shown_to_fail(rule, &good, "/1/metadata/namespace", json!("admin"), "of DB_PORT");
+        let travels = json!([
+            { "kind": "Job", "metadata": { "name": "load", "namespace": "user" }, "spec": { "template": {
+                "metadata": { "labels": { "app": "load" } },
+                "spec": { "containers": [{ "name": "k6", "env": [{ "name": "BASE_URL", "value": "https://x.example.com:8443" }] }] }
+            } } },
+            { "kind": "NetworkPolicy", "metadata": { "namespace": "user" }, "spec": {
+                "podSelector": { "matchLabels": { "app": "load" } }, "egress": [{ "ports": [{ "port": 8443 }] }]
+            } }
+        ]);
+        shown_to_fail(rule, &travels, "/1/spec/egress/0/ports/0/port", json!(5000), "8443 of BASE_URL");
         assert_eq!(port_of("http://collector:4317"), Some(4317));
         assert_eq!(port_of("https://x.example.com/v2"), Some(443));
     }
