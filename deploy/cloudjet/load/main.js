@@ -19,7 +19,7 @@ const journeys = scenarios();
 
 export const options = {
   scenarios: journeys,
-  thresholds: thresholds(Object.keys(journeys)),
+  thresholds: thresholds(journeys),
   setupTimeout: '5m',
   teardownTimeout: '2m',
   summaryTrendStats: ['count', 'min', 'med', 'p(95)', 'p(99)', 'max'],

@@ -81,7 +81,7 @@ export function scenarios() {
  */
 export function thresholds(journeys) {
   const all = {};
-  for (const journey of journeys) {
+  for (const journey of Object.keys(journeys)) {
     const of = `{scenario:${journey}}`;
     all[`http_reqs${of}`] = ['count>0'];
     all[`http_req_duration${of}`] = [`p(95)<${P95 || (isBeyond ? 2000 : 200)}`];
@@ -89,11 +89,14 @@ export function thresholds(journeys) {
     all[`steps${of}`] = ['count>0'];
     all[`checks${of}`] = ['rate>0.99'];
   }
-  if (journeys.includes('book')) {
+  if ('browse' in journeys) {
+    all.seat_maps_seen = ['count>0'];
+  }
+  if ('book' in journeys) {
     all.seats_booked = ['count>0'];
     all.flights_judged_right = ['count==1'];
   }
-  if (journeys.includes('pay')) {
+  if ('pay' in journeys) {
     all.payments_confirmed = ['count>0'];
   }
   return all;
