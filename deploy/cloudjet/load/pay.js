@@ -5,6 +5,7 @@ import { sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 import { passenger } from './book.js';
 import { Customer, read } from './client.js';
+import { CONFIRMED } from './profiles.js';
 
 const confirmed = new Counter('payments_confirmed');
 const untilConfirmed = new Trend('payment_to_confirmation', true);
@@ -27,7 +28,7 @@ export function pay({ run, sessions, roomy }) {
   const window = customer.payInWindow(read(begun).order_id, amount);
   if (!customer.sees('the provider takes the money', window, [200, 201], (body) => body.receipt_id)) return;
   const seen = lookUntilDecided(customer, number);
-  if (!customer.sees('a paid booking is confirmed', seen, [200], ({ booking }) => booking.status === 'CONFIRMED')) return;
+  if (!customer.sees(CONFIRMED, seen, [200], ({ booking }) => booking.status === 'CONFIRMED')) return;
   confirmed.add(1);
   untilConfirmed.add(Date.now() - paidAt);
 

@@ -20,6 +20,9 @@ const PROFILES = {
   traffic: {},
 };
 
+/** What must be seen of whoever has paid. */
+export const CONFIRMED = 'a paid booking is confirmed';
+
 /** More than the system may be able to serve: then it must say so and stay right, and needn't be fast. */
 const BEYOND = ['stress', 'spike'];
 
@@ -98,6 +101,9 @@ export function thresholds(journeys) {
   }
   if ('pay' in journeys) {
     all.payments_confirmed = ['count>0'];
+    // Money without a seat is never all right; beyond, somebody may have to wait longer than they look.
+    all[`checks{check:${CONFIRMED}}`] = [isBeyond ? 'rate>0.99' : 'rate==1'];
+    if (!isBeyond) all.payment_to_confirmation = ['p(95)<5000'];
   }
   return all;
 }

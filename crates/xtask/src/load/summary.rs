@@ -118,6 +118,10 @@ impl Summary {
                 remarks.push(format!("{} {what}", counted(name)));
             }
         }
+        let confirmation = self.metrics.get("payment_to_confirmation").filter(|metric| metric.samples() > 0.0);
+        if let Some(p95) = confirmation.and_then(|metric| metric.p95) {
+            remarks.push(format!("95 of 100 were confirmed within {p95:.0} ms of being paid"));
+        }
         remarks.extend(self.faults().into_iter().map(|fault| format!("✘ {fault}")));
         remarks.into_iter().map(|remark| format!("\n{indent}{remark}")).chain(["\n".to_owned()]).collect()
     }
@@ -184,6 +188,15 @@ mod tests {
         let checks = &mut exported["metrics"]["checks{scenario:browse}"];
         (checks["passes"], checks["value"]) = (json!(0), json!(0));
         assert_eq!(summary(&exported).faults(), ["checks{scenario:browse}: rate>0.99: nothing was counted"]);
+    }
+
+    #[test]
+    fn how_long_the_paid_waited_is_told() {
+        let mut exported = exported();
+        exported["metrics"]["payment_to_confirmation"] = json!({ "count": 10, "med": 49.5, "p(95)": 75.6 });
+        assert!(summary(&exported).table().contains("95 of 100 were confirmed within 76 ms"));
+        exported["metrics"]["payment_to_confirmation"]["count"] = json!(0);
+        assert!(!summary(&exported).table().contains("were confirmed within"));
     }
 
     #[test]
