@@ -97,6 +97,7 @@ export function thresholds(journeys) {
   }
   if ('book' in journeys) {
     all.seats_booked = ['count>0'];
+    all.seats_gone = ['count>0'];
     all.flights_judged_right = ['count==1'];
   }
   if ('pay' in journeys) {
