@@ -129,12 +129,16 @@ impl Summary {
 
 const COLUMNS: [&str; 7] = ["journey", "requests", "a second", "p50, ms", "p95, ms", "failed", "thresholds kept"];
 
+/// The threshold of what must never happen: nothing counted is what it wants.
+const NEVER: &str = "count==0";
+
 fn faults_of(name: &str, metric: &Metric) -> Vec<String> {
-    if metric.samples() == 0.0 {
-        return metric.thresholds.keys().map(|threshold| format!("{name}: {threshold}: nothing was counted")).collect();
-    }
-    let crossed = metric.thresholds.iter().filter(|(_, crossed)| **crossed);
-    crossed.map(|(threshold, _)| format!("{name}: {threshold} wasn't kept")).collect()
+    let fault = |(threshold, crossed): (&String, &bool)| match (metric.samples() == 0.0, crossed) {
+        (true, _) if threshold != NEVER => Some(format!("{name}: {threshold}: nothing was counted")),
+        (_, true) => Some(format!("{name}: {threshold} wasn't kept")),
+        (_, false) => None,
+    };
+    metric.thresholds.iter().filter_map(fault).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +201,15 @@ mod tests {
         assert!(summary(&exported).table().contains("95 of 100 were confirmed within 76 ms"));
         exported["metrics"]["payment_to_confirmation"]["count"] = json!(0);
         assert!(!summary(&exported).table().contains("were confirmed within"));
+    }
+
+    #[test]
+    fn what_must_never_happen_needn_t_be_counted() {
+        let mut exported = exported();
+        exported["metrics"]["dropped_iterations"] = json!({ "count": 0, "thresholds": { "count==0": false } });
+        assert_eq!(summary(&exported).faults(), Vec::<String>::new());
+        exported["metrics"]["dropped_iterations"] = json!({ "count": 3, "thresholds": { "count==0": true } });
+        assert_eq!(summary(&exported).faults(), ["dropped_iterations: count==0 wasn't kept"]);
     }
 
     #[test]
