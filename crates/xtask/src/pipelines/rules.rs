@@ -12,6 +12,9 @@ const DIRECTORIES: [&str; 5] = [".ci/", ".github/", "crates/", "deploy/", "docs/
 /// How a workflow names one of the same commit.
 const OURS: &str = "$/";
 
+/// What a change is asked for on a developer's machine, and where a pipeline asks for it.
+const GATE: [&str; 2] = [".ci/run", ".github/workflows/pipeline.yml"];
+
 /// What is wrong, a line each. `known` are the commands of `cargo xtask`.
 pub(super) fn faults(files: &[File], known: &[&str], root: &Path) -> Vec<String> {
     let mut faults = Vec::new();
@@ -25,7 +28,23 @@ pub(super) fn faults(files: &[File], known: &[&str], root: &Path) -> Vec<String>
         }
         faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", file.path.display())));
     }
+    let [here, there] = GATE.map(|path| files.iter().find(|file| file.path == Path::new(path)));
+    faults.extend(forgotten(here, there));
     faults
+}
+
+/// Commands of the gate that pass on a developer's machine and that no pipeline asks for.
+fn forgotten(here: Option<&File>, there: Option<&File>) -> Vec<String> {
+    let there = commands(there);
+    let missing = commands(here).into_iter().filter(|command| !there.contains(command));
+    let [gate, pipeline] = GATE;
+    missing.map(|command| format!("{gate} asks for `{command}`, and {pipeline} doesn't")).collect()
+}
+
+/// The lines of a file's shell that are commands of ours.
+fn commands(file: Option<&File>) -> Vec<&str> {
+    let lines = file.into_iter().flat_map(File::shell).flat_map(|(_, shell)| shell.lines());
+    lines.map(str::trim).filter(|line| line.starts_with("cargo xtask ")).collect()
 }
 
 /// Actions that may become others overnight, or whose version nobody can read.
@@ -172,6 +191,16 @@ mod tests {
             "two": { "permissions": {}, "uses": "$/.github/workflows/x.yml" },
         }});
         assert_eq!(careless(&document), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_asked_of_a_change_here_is_asked_of_it_there() {
+        let script = |text: &str| File { path: GATE[0].into(), text: text.to_owned(), document: Value::Null };
+        let pipeline = workflow(GATE[1], json!({ "jobs": { "a": { "steps": [{ "run": "cargo xtask check" }] } } }));
+        let faults = |text: &str| forgotten(Some(&script(text)), Some(&pipeline));
+        assert_eq!(faults("# All of it.\ncargo xtask check\n"), Vec::<String>::new());
+        assert_eq!(faults("cargo xtask check\ncargo xtask test").len(), 1);
+        assert_eq!(faults("cargo xtask check --live").len(), 1);
     }
 
     #[test]
