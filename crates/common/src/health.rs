@@ -1,5 +1,7 @@
 //! Whether a process lives and whether it can work: the public health body the original's clients know, and the
 //! probes on the internal port that a cluster asks.
+//!
+//! Nobody sends requests to who isn't ready, so requests can't tell that nobody is: the last answer is a metric, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +46,14 @@ pub struct Dependencies {
     pub database: Option<MySqlPool>,
     /// Reported only: without it the service is slower.
     pub cache: Option<Cache>,
+}
+
+crate::metrics! {
+    /// What is told of readiness.
+    pub struct Metrics {
+        /// Whether it can work, as /readyz last answered, which a cluster asks for every few seconds: 1 or 0. Before: 0.
+        ready: IntGauge = "cloudjet_ready",
+    }
 }
 
 /// How long a dependency may take to answer: a cluster waits a second for the whole of it.
@@ -115,6 +125,7 @@ struct Probes {
     database: Option<Database>,
     cache: Option<Cache>,
     started: AtomicBool,
+    metrics: Metrics,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,13 +142,15 @@ struct Startup {
     started: bool,
 }
 
-/// The internal port's routes: `/livez`, `/readyz` and `/startupz`. Serve them when the service listens.
-pub fn probes(shutdown: Shutdown, dependencies: Dependencies) -> Router {
+/// The internal port's routes: `/livez`, `/readyz` and `/startupz`. Serve them when the service listens. What `/readyz`
+/// answers is told in `metrics`.
+pub fn probes(shutdown: Shutdown, dependencies: Dependencies, metrics: Metrics) -> Router {
     let probes = Probes {
         shutdown,
         database: dependencies.database.map(Database::new),
         cache: dependencies.cache,
         started: AtomicBool::new(false),
+        metrics,
     };
     Router::new()
         .route("/livez", get(async || "alive"))
@@ -149,6 +162,7 @@ pub fn probes(shutdown: Shutdown, dependencies: Dependencies) -> Router {
 async fn readyz(State(probes): State<Arc<Probes>>) -> (StatusCode, Json<Readiness>) {
     let (database, cache) = tokio::join!(probes.database(), probes.cache());
     let ready = !probes.shutdown.is_announced() && database != Some(Answer::Unreachable);
+    probes.metrics.ready.set(ready.into());
     (status(ready), Json(Readiness { ready, database, cache }))
 }
 

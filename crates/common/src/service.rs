@@ -197,6 +197,7 @@ struct Assembled {
     /// The requests it has under way.
     requests: Work,
     job_metrics: jobs::Metrics,
+    health_metrics: health::Metrics,
 }
 
 /// Builds the service, surrounds it with what every service has, and measures that.
@@ -210,7 +211,8 @@ fn assemble<S: Service>(settings: S::Settings, metrics: &Registry) -> Result<Ass
     if let Some(database) = &running.dependencies.database {
         pool::watch(database, metrics)?;
     }
-    Ok(Assembled { running, requests, job_metrics: jobs::Metrics::new(metrics)? })
+    let (job_metrics, health_metrics) = (jobs::Metrics::new(metrics)?, health::Metrics::new(metrics)?);
+    Ok(Assembled { running, requests, job_metrics, health_metrics })
 }
 
 /// Serves until asked to stop, and then in the order in which nobody is dropped: first readiness goes, then new
@@ -223,7 +225,7 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
     let (port, internal_port) = (S::port(&settings), internal_port::<S>(&settings)?);
     let (limits, delay) = (Limits::of(http), http.shutdown_delay());
 
-    let Assembled { running, requests, job_metrics } = assemble::<S>(settings, &metrics)?;
+    let Assembled { running, requests, job_metrics, health_metrics } = assemble::<S>(settings, &metrics)?;
     let (public, internal) = (bind(port).await?, bind(internal_port).await?);
 
     let (leaving, probes_leaving) = (Shutdown::default(), Shutdown::default());
@@ -232,7 +234,8 @@ async fn serve<S: Service>(settings: S::Settings) -> Result<(), StartError> {
         jobs.spawn(job(Shift { stop: stop_jobs.clone(), metrics: job_metrics.clone() }));
     }
     jobs.close();
-    let probes = health::probes(leaving.clone(), running.dependencies).merge(metrics::endpoint(metrics));
+    let probes = health::probes(leaving.clone(), running.dependencies, health_metrics);
+    let probes = probes.merge(metrics::endpoint(metrics));
     let probes =
         tokio::spawn(Server::new(probes, Limits { connections: 64, ..limits }).serve(internal, probes_leaving.clone()));
     let mut public = tokio::spawn(Server::new(running.router, limits).serve(public, leaving.clone()));

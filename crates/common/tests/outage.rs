@@ -14,8 +14,9 @@ use common::cache::Cache;
 use common::config::Redis;
 use common::db;
 use common::error::ApiError;
-use common::health::{Dependencies, probes};
+use common::health::{self, Dependencies};
 use common::http::{Envelope, wrap};
+use common::metrics::Registry;
 use common::shutdown::Shutdown;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -86,6 +87,11 @@ async fn silent() -> u16 {
     port
 }
 
+/// The probes, for a test that asks nothing of their metrics.
+fn probes(shutdown: Shutdown, dependencies: Dependencies) -> Router {
+    health::probes(shutdown, dependencies, health::Metrics::new(&Registry::default()).unwrap())
+}
+
 async fn ask(router: &Router, path: &str) -> (u16, Value) {
     let answer = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let status = answer.status().as_u16();
@@ -135,6 +141,31 @@ async fn started_is_who_has_once_had_a_database_and_ready_is_who_has_it(
         way.send(Way::Open).unwrap();
         until(&probes, "/readyz", 200).await;
     }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn metrics_tell_the_last_answer_about_readiness_because_who_is_not_ready_has_no_requests_to_count(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let (database, way) = far(&database, Way::Open).await;
+    let dependencies = Dependencies { database: Some(pool(database)), cache: None };
+    let (metrics, shutdown) = (Registry::default(), Shutdown::default());
+    let probes = health::probes(shutdown.clone(), dependencies, health::Metrics::new(&metrics).unwrap());
+    let says = |line: &str| metrics.text().unwrap().lines().any(|l| l == line);
+    assert!(says("cloudjet_ready 0"), "nobody has asked yet");
+
+    until(&probes, "/readyz", 200).await;
+    assert!(says("cloudjet_ready 1"));
+    way.send(Way::Cut).unwrap();
+    until(&probes, "/readyz", 503).await;
+    assert!(says("cloudjet_ready 0"), "without its database");
+    way.send(Way::Open).unwrap();
+    until(&probes, "/readyz", 200).await;
+    assert!(says("cloudjet_ready 1"));
+    shutdown.announce();
+    assert_eq!(ask(&probes, "/readyz").await.0, 503);
+    assert!(says("cloudjet_ready 0"), "on its way out");
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
