@@ -49,6 +49,22 @@ async fn requests_are_counted_by_template_method_and_status() {
 }
 
 #[tokio::test]
+async fn failures_are_counted_from_nought_so_that_the_first_of_them_is_seen() {
+    let metrics = Registry::default();
+    let service = service(&metrics);
+    {
+        let mut asking = std::pin::pin!(ask(&service, "GET", "/slow"));
+        assert!(futures_util::poll!(&mut asking).is_pending());
+        let text = metrics.text().unwrap();
+        for status in [500, 502, 503, 504] {
+            let line = format!("cloudjet_http_requests_total{{method=\"GET\",route=\"/slow\",status=\"{status}\"}} 0");
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+    }
+    assert!(!metrics.text().unwrap().contains("route=\"/bookings\""), "nobody has asked for it");
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_is_counted_as_such() {
     let metrics = Registry::default();
     let service = service(&metrics);
