@@ -10,11 +10,16 @@ const LEARNT = [
   /^reusable workflow call "\$\/\.github\/workflows\//,
 ];
 
-createLinter().then((lint) => {
-  // A program that stands in the command line itself has no place among its arguments.
-  const paths = process.argv.slice(1);
-  const findings = paths.flatMap((path) => lint(readFileSync(path, "utf8"), path));
-  const mistakes = findings.filter(({ message }) => !LEARNT.some((known) => known.test(message)));
+// A linter for each, because one that has read several breaks off.
+async function findings(path) {
+  const lint = await createLinter();
+  return lint(readFileSync(path, "utf8"), path);
+}
+
+// A program that stands in the command line itself has no place among its arguments.
+const paths = process.argv.slice(1);
+Promise.all(paths.map(findings)).then((found) => {
+  const mistakes = found.flat().filter(({ message }) => !LEARNT.some((known) => known.test(message)));
   for (const { file, line, column, message, kind } of mistakes) {
     console.log(`${file}:${line}:${column}: ${message} [${kind}]`);
   }
