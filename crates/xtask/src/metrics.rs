@@ -12,6 +12,9 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 /// Where the list is.
 pub(crate) const DOCUMENT: &str = "docs/metrics.md";
 
+/// How the names of what our programs themselves count begin.
+const OURS: &str = "cloudjet_";
+
 /// Labels that Prometheus gives what it scrapes from our Services in a cluster.
 const SCRAPED: [&str; 6] = ["app", "instance", "job", "namespace", "pod", "service"];
 
@@ -53,13 +56,15 @@ impl Metrics {
         self
     }
 
-    /// What `query` asks for that nobody exports.
-    pub(crate) fn unknown(&self, query: &str) -> Vec<String> {
+    /// What is wrong with `query`: it asks for what nobody exports, or counts a pod as often as it is scraped.
+    pub(crate) fn faults(&self, query: &str) -> Vec<String> {
         let query = match Query::parse(query) {
             Ok(query) => query,
             Err(error) => return vec![format!("{query:?} can't be read: {error}")],
         };
-        let mut faults = Vec::new();
+        let doubled = query.doubled.iter();
+        let mut faults: Vec<String> =
+            doubled.map(|name| format!("{name} is added up without a max by (pod, …) of it")).collect();
         let mut labels: Option<BTreeSet<&str>> = Some(SCRAPED.into());
         for (name, asked) in &query.selectors {
             let Some(known) = self.0.get(name) else {
@@ -93,6 +98,11 @@ pub(crate) struct Query {
     pub(crate) selectors: Vec<(String, Vec<String>)>,
     /// The labels that it sums by.
     grouped: BTreeSet<String>,
+    /// Our counters that it adds up without regard to pods that two Services find, and that so are scraped twice.
+    doubled: Vec<String>,
+    /// While it is read: what is around, the inmost last. A sum counts a pod twice (false), unless each is reduced to
+    /// its greatest before (true).
+    around: Vec<Option<bool>>,
 }
 
 impl Query {
@@ -116,13 +126,35 @@ impl ExprVisitor for Query {
     fn pre_visit(&mut self, part: &Expr) -> Result<bool, String> {
         match part {
             Expr::VectorSelector(asked) => self.select(asked.name.as_ref(), &asked.matchers),
-            Expr::MatrixSelector(asked) => self.select(asked.vs.name.as_ref(), &asked.vs.matchers),
-            Expr::Aggregate(sum) => {
-                if let Some(LabelModifier::Include(by)) = &sum.modifier {
-                    self.grouped.extend(by.labels.iter().cloned());
+            Expr::MatrixSelector(asked) => {
+                self.select(asked.vs.name.as_ref(), &asked.vs.matchers);
+                let ours = asked.vs.name.as_ref().filter(|name| name.starts_with(OURS));
+                // Of one Service nobody is there twice.
+                let ours = ours.filter(|_| asked.vs.matchers.find_matchers("service").is_empty());
+                if self.around.iter().rev().flatten().next() == Some(&false) {
+                    self.doubled.extend(ours.cloned());
                 }
             }
+            Expr::Aggregate(sum) => {
+                let mut by_pod = false;
+                if let Some(LabelModifier::Include(by)) = &sum.modifier {
+                    self.grouped.extend(by.labels.iter().cloned());
+                    by_pod = by.labels.iter().any(|label| label == "pod");
+                }
+                self.around.push(match sum.op.to_string().as_str() {
+                    "sum" => Some(false),
+                    "max" if by_pod => Some(true),
+                    _ => None,
+                });
+            }
             _ => {}
+        }
+        Ok(true)
+    }
+
+    fn post_visit(&mut self, part: &Expr) -> Result<bool, String> {
+        if matches!(part, Expr::Aggregate(_)) {
+            self.around.pop();
         }
         Ok(true)
     }
@@ -136,19 +168,41 @@ mod tests {
     fn a_histogram_is_asked_for_by_its_buckets() {
         let metrics = Metrics::read("| `a_seconds` | histogram | `route`, `method` | all | A. |");
         let none: Vec<String> = Vec::new();
-        assert_eq!(metrics.unknown("sum by (le) (rate(a_seconds_bucket{route=\"x\", method=\"GET\"}[1m]))"), none);
-        assert_eq!(metrics.unknown("a_seconds"), ["nobody exports a_seconds"]);
-        assert_eq!(metrics.unknown("a_seconds_sum{code=\"1\"}"), ["a_seconds_sum has no label \"code\""]);
-        assert_eq!(metrics.unknown("sum by (code) (a_seconds_count)"), ["nothing there has a label \"code\""]);
+        assert_eq!(metrics.faults("sum by (le) (rate(a_seconds_bucket{route=\"x\", method=\"GET\"}[1m]))"), none);
+        assert_eq!(metrics.faults("a_seconds"), ["nobody exports a_seconds"]);
+        assert_eq!(metrics.faults("a_seconds_sum{code=\"1\"}"), ["a_seconds_sum has no label \"code\""]);
+        assert_eq!(metrics.faults("sum by (code) (a_seconds_count)"), ["nothing there has a label \"code\""]);
     }
 
     #[test]
     fn what_is_recorded_may_have_any_label() {
         let metrics = Metrics::read("").with(["slo:burn_rate:1h".to_owned()]);
         let none: Vec<String> = Vec::new();
-        assert_eq!(metrics.unknown("sum by (slo) (slo:burn_rate:1h{slo=\"x\"}) > 1"), none);
-        assert_eq!(metrics.unknown("rate(up[$__rate_interval]) and gone"), ["nobody exports gone"]);
-        assert_eq!(metrics.unknown("vector(1)"), ["it asks for nothing"]);
-        assert!(metrics.unknown("sum(").concat().contains("can't be read"));
+        assert_eq!(metrics.faults("sum by (slo) (slo:burn_rate:1h{slo=\"x\"}) > 1"), none);
+        assert_eq!(metrics.faults("rate(up[$__rate_interval]) and gone"), ["nobody exports gone"]);
+        assert_eq!(metrics.faults("vector(1)"), ["it asks for nothing"]);
+        assert!(metrics.faults("sum(").concat().contains("can't be read"));
+    }
+
+    #[test]
+    fn what_two_services_find_is_counted_once() {
+        let metrics = Metrics::read("| `cloudjet_a_total` | counter | `code` | all | A. |");
+        for once in [
+            "sum(max by (app, pod, code) (increase(cloudjet_a_total[1h]))) / sum(max by (pod) (rate(cloudjet_a_total[5m])))",
+            "max(increase(cloudjet_a_total[5m])) > 0",
+            "sum(rate(cloudjet_a_total{service=\"x-preview\"}[5m]))",
+            "topk(3, sum by (code) (max by (pod, code) (rate(cloudjet_a_total[5m]))))",
+        ] {
+            assert_eq!(metrics.faults(once), Vec::<String>::new(), "{once}");
+        }
+        let fault = "cloudjet_a_total is added up without a max by (pod, …) of it";
+        for twice in [
+            "sum(increase(cloudjet_a_total[1h])) > 20",
+            "sum(max by (code) (rate(cloudjet_a_total[5m])))",
+            "max by (pod) (sum by (pod) (rate(cloudjet_a_total[5m])))",
+            "max by (pod) (rate(cloudjet_a_total[5m])) and sum(rate(cloudjet_a_total[5m]))",
+        ] {
+            assert_eq!(metrics.faults(twice), [fault], "{twice}");
+        }
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn faults(files: &Files) -> Vec<String> {
                 faults.push(format!("{uid}, {title}: it has no unit"));
             }
             for query in queries {
-                faults.extend(known.unknown(query).into_iter().map(|fault| format!("{uid}, {title}: {fault}")));
+                faults.extend(known.faults(query).into_iter().map(|fault| format!("{uid}, {title}: {fault}")));
                 asked.extend(Query::parse(query).into_iter().flat_map(|query| query.selectors).map(|(name, _)| name));
             }
         }

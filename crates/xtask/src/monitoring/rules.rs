@@ -140,12 +140,13 @@ pub(super) fn read(workspace: &Workspace) -> Result<Vec<Rule>> {
 
 /// What is wrong with the rules, a line each.
 pub(super) fn faults(files: &Files, tests: &UnitTests) -> Vec<String> {
+    let known = files.metrics.clone().with(files.others.iter().cloned());
     let mut faults = Vec::new();
     for rule in &files.rules {
         let name = rule.name();
         // What a constant is recorded for asks for nothing.
-        let unknown = files.metrics.unknown(&rule.expr).into_iter().filter(|_| !rule.expr.starts_with("vector("));
-        faults.extend(unknown.map(|fault| format!("{name}: {fault}")));
+        let asked = known.faults(&rule.expr).into_iter().filter(|_| !rule.expr.starts_with("vector("));
+        faults.extend(asked.map(|fault| format!("{name}: {fault}")));
         if rule.alert.is_some() {
             faults.extend(shortcomings(rule, files, tests).into_iter().map(|fault| format!("{name}: {fault}")));
         }
@@ -220,6 +221,7 @@ annotations:
             ("#seatsgone", "#others", "its runbook_url isn't"),
             ("summary:", "dashboard: nowhere\n  summary:", "there is no dashboard nowhere"),
             ("cloudjet_x_total", "cloudjet_y_total", "nobody exports cloudjet_y_total"),
+            ("cloudjet_x_total", "sum(rate(cloudjet_x_total[1m]))", "cloudjet_x_total is added up without a max by"),
         ] {
             let faults = judged(&ALERT.replace(text, instead), TESTED);
             assert!(faults.iter().any(|found| found.contains(fault)), "{instead}: {faults:?}");

@@ -16,7 +16,7 @@ pub(super) fn exist(render: &Render<'_>) -> Faults {
     let queries = analyses.chain(scalers).filter_map(|(object, query)| Some((object, query.as_str()?)));
     queries
         .flat_map(|(object, query)| {
-            render.project.metrics.unknown(query).into_iter().map(move |fault| format!("{object}: {fault}"))
+            render.project.metrics.faults(query).into_iter().map(move |fault| format!("{object}: {fault}"))
         })
         .collect()
 }
