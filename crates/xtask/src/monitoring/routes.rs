@@ -55,6 +55,19 @@ pub(super) fn write(workspace: &Workspace, directory: &Path) -> Result<PathBuf> 
         values.pointer("/alertmanager/config").with_context(|| format!("{VALUES} configures no Alertmanager"))?;
     fs::create_dir_all(directory)?;
     let path = directory.join("alertmanager.json");
-    fs::write(&path, config.to_string()).with_context(|| format!("{} can't be written", path.display()))?;
+    fs::write(&path, for_older(config)).with_context(|| format!("{} can't be written", path.display()))?;
     Ok(path)
+}
+
+/// The configuration as Debian's Alertmanager (0.25) reads it: of a webhook it knows no file that has the address yet.
+fn for_older(config: &Value) -> String {
+    let mut config = config.clone();
+    let receivers = config["receivers"].as_array_mut().into_iter().flatten();
+    let webhooks = receivers.flat_map(|receiver| receiver["webhook_configs"].as_array_mut().into_iter().flatten());
+    for webhook in webhooks.filter_map(Value::as_object_mut) {
+        if webhook.remove("url_file").is_some() {
+            webhook.insert("url".to_owned(), Value::from("http://127.0.0.1:9/"));
+        }
+    }
+    config.to_string()
 }
