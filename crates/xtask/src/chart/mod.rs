@@ -41,7 +41,7 @@ const COMPOSE: &str = "docker-compose.yml";
 const KUBERNETES: &str = "1.30";
 
 /// Files of plain objects beside the chart.
-const MANIFESTS: [&str; 10] = [
+const MANIFESTS: [&str; 11] = [
     "deploy/gitops/project.yaml",
     "deploy/gitops/root.yaml",
     "deploy/gitops/environments.yaml",
@@ -52,6 +52,7 @@ const MANIFESTS: [&str; 10] = [
     "deploy/limits.yaml",
     "deploy/monitoring/istio-monitors.yaml",
     "deploy/monitoring/jaeger.yaml",
+    "deploy/monitoring/network-policies.yaml",
 ];
 
 /// Documents whose links are followed.
