@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -74,6 +75,7 @@ impl Compose<'_> {
             .collect();
         faults.extend(self.secrets());
         faults.extend(self.unwatched());
+        faults.extend(self.unkept());
         faults.extend(
             services()
                 .filter(|(name, _)| self.waits_for_itself(name))
@@ -166,7 +168,24 @@ impl Compose<'_> {
             .map(|service| format!("names: [{}], type: A, port: {},", service.package, internal(service.default_port)));
         let others = SILENT.iter().map(|name| format!(" {name}:"));
         let missing = services.chain(others).filter(|target| !targets.contains(target));
-        missing.map(|target| format!("prometheus: it doesn't ask {:?}", target.trim())).collect()
+        let mut faults: Faults =
+            missing.map(|target| format!("prometheus: it doesn't ask {:?}", target.trim())).collect();
+        if !targets.contains("honor_labels: true") {
+            faults.push("prometheus: what jobs are called would be lost".to_owned());
+        }
+        faults
+    }
+
+    /// What its head tells people to use is in Git, and not on somebody's machine alone.
+    fn unkept(&self) -> Faults {
+        let text = std::fs::read_to_string(self.root.join(super::COMPOSE)).unwrap_or_default();
+        let is_kept = |file: &&str| {
+            let mut git = Command::new("git");
+            git.args(["ls-files", "--error-unmatch", file]).current_dir(self.root);
+            git.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        let unkept = named(&text).into_iter().filter(|file| !is_kept(file));
+        unkept.map(|file| format!("its head names {file}, which is not in Git")).collect()
     }
 
     /// What a program is told it reads, and what it must be told it is.
@@ -224,6 +243,13 @@ impl Compose<'_> {
         faults.extend(files.filter(|file| !self.root.join(file).is_file()).map(|file| format!("there is no {file}")));
         faults
     }
+}
+
+/// The files of settings that the remarks at its beginning name.
+fn named(text: &str) -> Vec<&str> {
+    let head = text.lines().take_while(|line| line.starts_with('#'));
+    let words = head.flat_map(str::split_whitespace).map(|word| word.trim_end_matches([',', '.', ':']));
+    words.filter(|word| word.starts_with("deploy/") && word.split('.').next_back() == Some("env")).collect()
 }
 
 fn confinement(service: &Value) -> Faults {
@@ -410,6 +436,7 @@ mod tests {
         let found = faults(&watched);
         assert!(found.iter().any(|found| found.contains("doesn't ask \"names: [booking-service]")), "{found:?}");
         assert!(found.iter().any(|found| found.contains("doesn't ask \"loki:\"")), "{found:?}");
+        assert!(found.iter().any(|found| found.contains("jobs are called would be lost")), "{found:?}");
         let mut hasty = file();
         hasty["services"]["load"] = hasty["services"]["auth-service"].clone();
         hasty["services"]["load"]["environment"] = json!({ "BASE_URL": "http://auth-service:5001" });
@@ -449,6 +476,12 @@ mod tests {
         assert_eq!(grafana("false"), Faults::new());
         assert_eq!(grafana("true"), ["it lets strangers in"]);
         assert_eq!(strangers(&json!({ "image": "grafana/grafana:12.2.1" })), ["it lets strangers in"]);
+    }
+
+    #[test]
+    fn files_that_the_head_names_are_known() {
+        let text = "# With it: --env-file deploy/compose/x.env, before `up`.\n# In deploy/compose/<ENV>: all.\n\n# deploy/y.env\n";
+        assert_eq!(named(text), ["deploy/compose/x.env"]);
     }
 
     #[test]
