@@ -63,7 +63,7 @@ impl Compose<'_> {
                     image(service),
                     health(name, service),
                     self.order(service),
-                    self.haste(service),
+                    haste(service),
                     doors(service),
                     strangers(service),
                     given(service),
@@ -101,19 +101,6 @@ impl Compose<'_> {
             (!comes).then(|| format!("it waits for {name} to be {}, which never comes", how.text("/condition")))
         });
         waits.collect()
-    }
-
-    /// Whoever comes to an end asks but once, so whom it is told to ask must be there first. Those who stay ask again.
-    fn haste(&self, service: &Value) -> Faults {
-        if service.has("/restart") {
-            return Faults::new();
-        }
-        let told = service.entries("/environment").filter_map(|(key, value)| {
-            let (host, _) = value.as_str()?.strip_prefix("http://")?.split_once(':')?;
-            Some((key, host))
-        });
-        let early = told.filter(|(_, host)| !service.at("/depends_on").has(&format!("/{host}")));
-        early.map(|(key, host)| format!("it asks {host} ({key}), and doesn't wait for it")).collect()
     }
 
     fn waits_for_itself(&self, name: &str) -> bool {
@@ -351,6 +338,19 @@ fn plain(text: &str) -> String {
         rest = behind;
     }
     plain + rest
+}
+
+/// Whoever comes to an end asks but once, so whom it is told to ask must be there first. Those who stay ask again.
+fn haste(service: &Value) -> Faults {
+    if service.has("/restart") {
+        return Faults::new();
+    }
+    let told = service.entries("/environment").filter_map(|(key, value)| {
+        let (host, _) = value.as_str()?.strip_prefix("http://")?.split_once(':')?;
+        Some((key, host))
+    });
+    let early = told.filter(|(_, host)| !service.at("/depends_on").has(&format!("/{host}")));
+    early.map(|(key, host)| format!("it asks {host} ({key}), and doesn't wait for it")).collect()
 }
 
 #[cfg(test)]
