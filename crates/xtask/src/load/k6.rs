@@ -41,8 +41,16 @@ impl K6 {
     }
 }
 
-/// Runs it to its end, as long as the system lives, and answers what it counted.
-pub(super) async fn run(command: Command, logs: &Path, stack: &mut Stack) -> Result<String> {
+/// What k6 says of a run.
+pub(super) struct Said {
+    /// What it counted.
+    pub(super) summary: String,
+    /// Whether every threshold was kept.
+    pub(super) kept: bool,
+}
+
+/// Runs it to its end, as long as the system lives.
+pub(super) async fn run(command: Command, logs: &Path, stack: &mut Stack) -> Result<Said> {
     let summary = logs.join(SUMMARY);
     if summary.exists() {
         fs::remove_file(&summary).with_context(|| format!("{} can't be removed", summary.display()))?;
@@ -61,8 +69,10 @@ pub(super) async fn run(command: Command, logs: &Path, stack: &mut Stack) -> Res
         }
     };
     let status = report::step("Letting customers come", ended).await?;
-    match status.code() {
-        Some(0 | THRESHOLD) => fs::read_to_string(&summary).context("k6 didn't say what it counted"),
+    let kept = match status.code() {
+        Some(0) => true,
+        Some(THRESHOLD) => false,
         _ => bail!("{}", process.obituary(status).await),
-    }
+    };
+    Ok(Said { summary: fs::read_to_string(&summary).context("k6 didn't say what it counted")?, kept })
 }

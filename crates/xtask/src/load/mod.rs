@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::machine;
 use crate::migrate::ADMIN;
@@ -132,7 +132,10 @@ pub(crate) async fn run(
         let value = if arguments.url.is_some() { settings.get_or(name, default) } else { default };
         command.env(name, value);
     }
-    let summary = Summary::read(&k6::run(command, &logs, stack).await?)?;
+    let said = k6::run(command, &logs, stack).await?;
+    let summary = Summary::read(&said.summary)?;
+    let faults = summary.faults();
+    ensure!(said.kept || !faults.is_empty(), "k6 says that a threshold wasn't kept, and its summary doesn't say which");
     let heading = format!(
         "Profile {}, {}× its rates, seed {}, on {}.\nThis machine: {} cores; busy before with {busy}, after with {}.",
         name(&arguments.profile),
@@ -148,7 +151,7 @@ pub(crate) async fn run(
         .with_context(|| format!("{} can't be written", report.display()))?;
     report::say(format_args!("\n{told}"));
     report::note(format_args!("\nThe report is {}.", workspace.shown(&report)));
-    Ok(summary.faults().is_empty())
+    Ok(faults.is_empty())
 }
 
 /// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
