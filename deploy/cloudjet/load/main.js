@@ -9,7 +9,7 @@ import { book, judge } from './book.js';
 import { Customer, read } from './client.js';
 import { pay } from './pay.js';
 import { logIn, open } from './people.js';
-import { scenarios, thresholds } from './profiles.js';
+import { planned, scenarios, thresholds } from './profiles.js';
 import { ADMINISTRATOR, SEATS } from './settings.js';
 import { signIn } from './signin.js';
 
@@ -33,21 +33,24 @@ const PEOPLE = 40;
 /** Where the flights go that are published for a run. */
 const [FROM, TO] = ['ICN', 'NRT'];
 
-/** On how many days the roomy flight is flown: 180 seats each. */
+/** On how many days the roomy flight is flown, and with how many seats each. It can't be published for more than 90. */
 const DAYS = 80;
+const ROOM = 180;
 
 export function setup() {
   const run = Date.now().toString(36);
   const days = calendar(30);
   const needed = ['book', 'pay'].filter((name) => name in journeys);
   if (needed.length === 0) return { run, days };
+  const wanted = 'pay' in journeys ? planned(journeys.pay) : 0;
+  if (wanted > DAYS * ROOM) fail(`pay would book ${wanted} seats, and there are ${DAYS * ROOM}: ask for a smaller SCALE`);
   if (!ADMINISTRATOR.email) fail(`${needed.join(' and ')} need ADMIN_EMAIL and ADMIN_PASSWORD`);
 
   const desk = new Customer(run, 'desk');
   desk.session = logIn(desk, ADMINISTRATOR) || fail('the administrator can\'t log in');
   const mark = run.slice(-6).toUpperCase();
   const contested = publish(desk, `CF${mark}`, [days[1]], SEATS);
-  const roomy = publish(desk, `RF${mark}`, calendar(DAYS + 1).slice(1), 180);
+  const roomy = publish(desk, `RF${mark}`, calendar(DAYS + 1).slice(1), ROOM);
   const people = Math.min(PEOPLE, needed.reduce((sum, name) => sum + journeys[name].preAllocatedVUs, 0));
   const sessions = Array.from({ length: people }, (_, n) => {
     const person = new Customer(run, `person-${n}`);

@@ -65,6 +65,16 @@ function trickle() {
   };
 }
 
+/** How many journeys a scenario begins: its rates are those of a minute, and change evenly. */
+export function planned({ startRate, stages }) {
+  let [count, rate] = [0, startRate];
+  for (const { duration, target } of stages) {
+    count += ((rate + target) / 2) * (parseInt(duration, 10) / 60);
+    rate = target;
+  }
+  return Math.ceil(count);
+}
+
 /** The scenarios of this run, by the names of the journeys. */
 export function scenarios() {
   if (!(PROFILE in PROFILES)) {
