@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use crate::process::{Output, Process};
 use crate::report;
+use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::tool;
 use crate::workspace::Workspace;
@@ -15,6 +16,11 @@ use crate::workspace::Workspace;
 const VERSION: &str = "1.1.0";
 
 const SCRIPT: &str = "deploy/cloudjet/load/main.js";
+
+/// What k6 is told of the developer's environment: what it needs to ask somebody. It would take any other variable for its
+/// own (`K6_…`), or for one of the scripts' (`DURATION`).
+const KEPT: [&str; 8] =
+    ["PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /// What k6 says, and what it counted.
 const LOG: &str = "k6.txt";
@@ -33,8 +39,9 @@ impl K6 {
     }
 
     /// A run that leaves what it counts in `logs`. It asks nobody but the system.
-    pub(super) fn command(&self, workspace: &Workspace, logs: &Path) -> Command {
+    pub(super) fn command(&self, workspace: &Workspace, settings: &Settings, logs: &Path) -> Command {
         let mut command = Command::new(&self.0);
+        command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, settings.get(name)?))));
         command.args(["run", "--quiet", "--no-color", "--no-usage-report", "--summary-export"]);
         command.arg(logs.join(SUMMARY)).arg(workspace.root().join(SCRIPT));
         command

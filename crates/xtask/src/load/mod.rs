@@ -114,7 +114,7 @@ pub(crate) async fn run(
         Some(url) => Target { gateway: url.clone(), simulator: arguments.simulator.clone(), told: url.clone() },
         None => start(arguments, workspace, stack).await?,
     };
-    let mut command = k6.command(workspace, &logs);
+    let mut command = k6.command(workspace, settings, &logs);
     let scenarios: Vec<String> = arguments.scenario.iter().map(name).collect();
     for (name, value) in [
         ("PROFILE", name(&arguments.profile)),
@@ -127,11 +127,8 @@ pub(crate) async fn run(
     ] {
         command.env(name, value);
     }
-    for (name, default) in ADMIN {
-        // Of a system of our own only the defaults are true, whatever the developer's settings are.
-        let value = if arguments.url.is_some() { settings.get_or(name, default) } else { default };
-        command.env(name, value);
-    }
+    // Of a system of our own only the defaults are true, whatever the developer's settings are.
+    command.envs(if arguments.url.is_some() { administrator(settings)? } else { ADMIN.map(owned) });
     let said = k6::run(command, &logs, stack).await?;
     let summary = Summary::read(&said.summary)?;
     let faults = summary.faults();
@@ -171,6 +168,20 @@ async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) 
     })
 }
 
+/// Who publishes flights in a system that runs, as the settings have it: a password may stand in a file.
+fn administrator(settings: &Settings) -> Result<[(&'static str, String); 2]> {
+    let mut administrator = ADMIN.map(|(name, default)| owned((name, settings.get_or(name, default))));
+    if let Some(file) = settings.get("ADMIN_PASSWORD_FILE") {
+        let text = fs::read_to_string(file).with_context(|| format!("ADMIN_PASSWORD_FILE: {file} can't be read"))?;
+        text.trim_end_matches('\n').clone_into(&mut administrator[1].1);
+    }
+    Ok(administrator)
+}
+
+fn owned((name, value): (&'static str, &str)) -> (&'static str, String) {
+    (name, value.to_owned())
+}
+
 /// What a choice is called on the command line, and in the scripts.
 fn name(choice: &impl clap::ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -203,6 +214,22 @@ mod tests {
         for profile in Profile::value_variants() {
             assert!(script.contains(&format!("\n  {}: {{ start", name(profile))), "{}", name(profile));
         }
+    }
+
+    #[test]
+    fn the_administrators_password_may_stand_in_a_file() {
+        let file = std::env::temp_dir().join(format!("cloudjet-load-{}", std::process::id()));
+        fs::write(&file, "hush hush\n").unwrap();
+        let path = file.to_str().unwrap();
+        let found =
+            administrator(&Settings::from([("ADMIN_EMAIL", "desk@example.com"), ("ADMIN_PASSWORD_FILE", path)]));
+        fs::remove_file(&file).unwrap();
+        let expected = [("ADMIN_EMAIL", "desk@example.com"), ("ADMIN_PASSWORD", "hush hush")];
+        assert_eq!(found.unwrap(), expected.map(owned));
+
+        let missing = administrator(&Settings::from([("ADMIN_PASSWORD_FILE", "/nowhere/at/all")])).unwrap_err();
+        assert!(missing.to_string().starts_with("ADMIN_PASSWORD_FILE"), "{missing}");
+        assert_eq!(administrator(&Settings::default()).unwrap(), ADMIN.map(owned));
     }
 
     #[test]
