@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::chart::{self, Golden};
 use crate::generate;
+use crate::load;
 use crate::monitoring;
 use crate::pipelines;
 use crate::process::run_on_terminal;
@@ -31,6 +32,7 @@ pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<bool
     chart::check(&mut verdicts, workspace, Golden::Compare).await;
     pipelines::check(&mut verdicts, workspace).await;
     monitoring::check(&mut verdicts, workspace).await;
+    load::check(&mut verdicts, workspace).await;
     report::say(verdicts.table());
     Ok(verdicts.passed())
 }

@@ -82,7 +82,7 @@ enum Command {
     Monitoring(monitoring::Arguments),
     /// Hold workflows and their scripts against linters and against this checkout.
     Pipelines,
-    /// Check formatting, lints, generated files, dependencies, the chart, the pipelines and monitoring.
+    /// Check formatting, lints, generated files, dependencies, the chart, the pipelines, monitoring and k6's scripts.
     Check,
     Changed(changed::Arguments),
     Generate(generate::Arguments),

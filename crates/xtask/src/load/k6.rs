@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 
-use crate::process::{Output, Process};
+use crate::process::{Output, Process, said};
 use crate::report;
 use crate::settings::Settings;
 use crate::stack::Stack;
@@ -45,6 +45,17 @@ impl K6 {
         command.args(["run", "--quiet", "--no-color", "--no-usage-report", "--summary-export"]);
         command.arg(logs.join(SUMMARY)).arg(workspace.root().join(SCRIPT));
         command
+    }
+
+    /// Reads the scripts as they are for `profile`, and whether k6 could begin; asks nobody.
+    ///
+    /// # Errors
+    /// If it couldn't.
+    pub(super) async fn inspect(&self, workspace: &Workspace, profile: &str) -> Result<()> {
+        let mut command = Command::new(&self.0);
+        command.args(["inspect", "--execution-requirements", "--env"]).arg(format!("PROFILE={profile}"));
+        command.arg(workspace.root().join(SCRIPT));
+        said(command).await.map(drop).with_context(|| format!("the profile {profile} can't be run"))
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum as _;
 
 use crate::machine;
 use crate::migrate::ADMIN;
@@ -15,6 +16,7 @@ use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::system::{self, Lines, demo};
+use crate::verdicts::Verdicts;
 use crate::workspace::{self, Workspace};
 
 mod k6;
@@ -62,6 +64,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_install: bool,
 }
+
+/// The profile that only the chart asks for: whoever always looks around.
+const TRAFFIC: &str = "traffic";
 
 /// How many come, as profiles.js has it.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -151,6 +156,24 @@ pub(crate) async fn run(
     Ok(faults.is_empty())
 }
 
+/// Adds the verdict on the scripts: whether k6 takes them, for each profile.
+pub(crate) async fn check(verdicts: &mut Verdicts, workspace: &Workspace) {
+    const NAME: &str = "load: scripts";
+    match K6::install(workspace).await {
+        Ok(k6) => verdicts.add(NAME, inspect(&k6, workspace)).await,
+        Err(why) => verdicts.skip(NAME, format!("{why:#}")),
+    }
+}
+
+async fn inspect(k6: &K6, workspace: &Workspace) -> Result<String> {
+    let mut profiles: Vec<String> = Profile::value_variants().iter().map(name).collect();
+    profiles.push(TRAFFIC.to_owned());
+    for profile in &profiles {
+        k6.inspect(workspace, profile).await?;
+    }
+    Ok(format!("{} profiles", profiles.len()))
+}
+
 /// Starts a system that nobody else knows. Settings have no say in it: it is written to without restraint.
 async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Target> {
     let profile = if arguments.release { workspace::Profile::Release } else { workspace::Profile::Debug };
@@ -196,8 +219,6 @@ fn positive(text: &str) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
-
     use super::*;
 
     /// Whatever can be asked for here is in the scripts, and nothing is there that can't.
