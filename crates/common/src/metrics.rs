@@ -5,7 +5,8 @@
 //! counts; its doc comment is its help text, too.
 //!
 //! The one trap is labels: every combination of their values is a time series of its own, for ever. So values are
-//! names we chose (a route's template, a state, a job), never what a client sent.
+//! names we chose (a route's template, a state, a job), never what a client sent. And a series that begins at 1 is not
+//! seen to have grown: where a first time matters, its values are declared, too, and count from nought.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -171,7 +172,7 @@ impl Metric for HistogramVec {
     }
 }
 
-/// Declares a struct of metrics, with a `new` that registers them.
+/// Declares a struct of metrics, with a `new` that registers them. Series whose labels follow `from` are there at once.
 ///
 /// ```
 /// common::metrics! {
@@ -179,6 +180,8 @@ impl Metric for HistogramVec {
 ///     struct Kitchen {
 ///         /// Meals served, by course.
 ///         meals: IntCounterVec = "kitchen_meals_total" by ["course"],
+///         /// Plates broken, by who broke them.
+///         broken: IntCounterVec = "kitchen_plates_broken_total" by ["who"] from [["guest"], ["waiter"]],
 ///         /// Seconds a guest waited.
 ///         wait: Histogram = "kitchen_wait_seconds",
 ///     }
@@ -189,12 +192,14 @@ impl Metric for HistogramVec {
 /// kitchen.meals.with_label_values(&["dessert"]).inc();
 /// kitchen.wait.observe(0.3);
 /// assert!(registry.text()?.contains("kitchen_meals_total{course=\"dessert\"} 1"));
+/// assert!(registry.text()?.contains("kitchen_plates_broken_total{who=\"guest\"} 0"));
 /// # Ok::<(), common::metrics::Error>(())
 /// ```
 #[macro_export]
 macro_rules! metrics {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
-        $($(#[doc = $help:literal])+ $field_vis:vis $field:ident: $kind:ident = $metric:literal $(by [$($label:literal),+])?),+
+        $($(#[doc = $help:literal])+ $field_vis:vis $field:ident: $kind:ident = $metric:literal
+            $(by [$($label:literal),+])? $(from $known:expr)?),+
         $(,)?
     }) => {
         $(#[$meta])*
@@ -209,9 +214,13 @@ macro_rules! metrics {
             /// # Errors
             /// When another metric has one of their names.
             $vis fn new(registry: &$crate::metrics::Registry) -> Result<Self, $crate::metrics::Error> {
-                Ok(Self {
+                let metrics = Self {
                     $($field: registry.declare($metric, concat!($($help),+), &[$($($label),+)?])?),+
-                })
+                };
+                $($(for labels in $known {
+                    metrics.$field.with_label_values(&labels);
+                })?)+
+                Ok(metrics)
             }
         }
     };

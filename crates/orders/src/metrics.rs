@@ -8,23 +8,27 @@ use common::{db, events};
 use serde_json::Value;
 
 use crate::Orders;
-use crate::bookings::BookError;
+use crate::bookings::{BookError, CancelReason};
+use crate::payments::PaymentStatus;
 
 common::metrics! {
     /// What is counted of orders.
     pub struct Metrics {
         /// Bookings made, by status: PENDING, or CONFIRMED where a payment waited for them.
-        made: IntCounterVec = "cloudjet_bookings_made_total" by ["status"],
+        made: IntCounterVec = "cloudjet_bookings_made_total" by ["status"] from [["PENDING"], ["CONFIRMED"]],
         /// Bookings confirmed after they were made, because their payment came.
         confirmed: IntCounter = "cloudjet_bookings_confirmed_total",
         /// Bookings refused, by code.
         refused: IntCounterVec = "cloudjet_bookings_refused_total" by ["code"],
         /// Bookings cancelled, by reason; EXPIRED: their hold ran out unpaid.
-        cancelled: IntCounterVec = "cloudjet_bookings_cancelled_total" by ["reason"],
+        cancelled: IntCounterVec = "cloudjet_bookings_cancelled_total" by ["reason"]
+            from CancelReason::ALL.iter().map(|reason| [reason.as_str()]),
         /// Payments that entered a status.
-        payments: IntCounterVec = "cloudjet_payments_total" by ["status"],
+        payments: IntCounterVec = "cloudjet_payments_total" by ["status"]
+            from PaymentStatus::ALL.iter().map(|status| [status.as_str()]),
         /// Refunds that entered a state: PENDING, SUCCEEDED or NEEDS_OPERATOR.
-        refunds: IntCounterVec = "cloudjet_refunds_total" by ["state"],
+        refunds: IntCounterVec = "cloudjet_refunds_total" by ["state"]
+            from [["PENDING"], ["SUCCEEDED"], ["NEEDS_OPERATOR"]],
         /// Won of payments that became paid. What was charged beside them, and goes back, is not in it.
         charged: IntCounter = "cloudjet_won_charged_total",
         /// Won given back by refunds, and by operators in their stead.

@@ -58,6 +58,23 @@ async fn bookings_are_counted_by_what_became_of_them(_: MySqlPoolOptions, databa
     assert_eq!(won(&shop), "640000 320000");
 }
 
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_will_be_counted_is_there_from_nought_so_that_the_first_is_seen(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let text = shop.world.metrics.text().unwrap();
+    for series in [
+        "cloudjet_bookings_made_total{status=\"CONFIRMED\"}",
+        "cloudjet_bookings_cancelled_total{reason=\"REVERSED\"}",
+        "cloudjet_payments_total{status=\"FAILED\"}",
+        "cloudjet_refunds_total{state=\"NEEDS_OPERATOR\"}",
+    ] {
+        assert!(text.lines().any(|line| line == format!("{series} 0")), "{series} in {text}");
+    }
+}
+
 /// What was charged and given back so far.
 fn won(shop: &Shop) -> String {
     let series = ["cloudjet_won_charged_total", "cloudjet_won_refunded_total"];
