@@ -49,9 +49,10 @@ common::metrics! {
         pub(crate) oldest_event: IntGauge = "cloudjet_provider_event_oldest_unapplied_age_seconds",
         /// Calls to the provider whose outcome isn't known, by kind.
         pub(crate) calls: IntGaugeVec = "cloudjet_provider_calls_open" by ["kind"],
-        /// Seconds since the oldest call was begun whose outcome isn't known; 0 where none is.
+        /// Seconds since the oldest approval (CONFIRM) was begun whose outcome isn't known; 0 where none is.
         pub(crate) oldest_call: IntGauge = "cloudjet_provider_call_oldest_open_age_seconds",
-        /// What the last round of reconciliation found, by check; open: a person has to look.
+        /// What the last round of reconciliation found, by check; open: a person has to look; failed: 1 where the check
+        /// itself failed, and the others say what was found before.
         pub(crate) findings: IntGaugeVec = "cloudjet_reconciliation_findings" by ["check", "state"],
     }
 }

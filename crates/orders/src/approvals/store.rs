@@ -277,7 +277,8 @@ pub(crate) async fn forget_ended(connection: &mut MySqlConnection, limit: u32) -
     Ok(forgotten.execute(connection).await?.rows_affected() == u64::from(limit))
 }
 
-/// Measures how many calls have no outcome, by kind, and since when the oldest of them waits for it.
+/// Measures how many calls have no outcome, by kind, and since when the oldest approval waits for it: what is being let
+/// go has charged nobody.
 pub(crate) async fn measure_open(connection: &mut MySqlConnection, backlog: &Backlog) -> sqlx::Result<()> {
     for kind in [CallKind::Confirm, CallKind::Void] {
         let open =
@@ -286,7 +287,7 @@ pub(crate) async fn measure_open(connection: &mut MySqlConnection, backlog: &Bac
     }
     let age = sqlx::query_scalar!(
         r#"select timestampdiff(second, min(created_at), now(6)) as "age: i64" from provider_calls
-           where state = 'STARTED'"#,
+           where state = 'STARTED' and kind = 'CONFIRM'"#,
     );
     backlog.oldest_call.set(age.fetch_one(connection).await?.unwrap_or_default());
     Ok(())

@@ -47,6 +47,7 @@ impl Scope {
 pub struct Round {
     scope: Scope,
     made: usize,
+    failed: Vec<&'static str>,
     findings: Vec<Finding>,
     memo: Memo,
 }
@@ -54,7 +55,7 @@ pub struct Round {
 impl Round {
     /// A round that begins.
     pub fn new(scope: Scope) -> Self {
-        Self { scope, made: 0, findings: Vec::new(), memo: Memo::default() }
+        Self { scope, made: 0, failed: Vec::new(), findings: Vec::new(), memo: Memo::default() }
     }
 
     /// The check that is next; `None`: all are made.
@@ -70,7 +71,7 @@ impl Round {
 
 impl Orders {
     /// Makes the next check of a round. Answers whether another one is left. `tell` hears how many rows were looked at
-    /// so far, now and then. A check that fails is left behind: whoever goes on makes the next one.
+    /// so far, now and then. A check that fails is left behind, and remembered: whoever goes on makes the next one.
     pub async fn reconcile_next(&self, round: &mut Round, tell: &(dyn Fn(usize) + Send + Sync)) -> sqlx::Result<bool> {
         let Some(check) = round.next() else { return Ok(false) };
         round.made += 1;
@@ -78,7 +79,7 @@ impl Orders {
         let audit = Audit { orders: self, scope: round.scope, memo: &memo, tell };
         let findings = (check.make)(&audit).await;
         round.memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
-        round.findings.extend(findings?);
+        round.findings.extend(findings.inspect_err(|_| round.failed.push(check.code))?);
         Ok(round.next().is_some())
     }
 }

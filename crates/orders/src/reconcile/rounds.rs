@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{CHECKS, Finding, Report, Round, Scope, State};
+use super::{CHECKS, Finding, Round, Scope, State};
 use crate::{Backlog, Orders};
 
 /// How many times as long as a round takes nothing is done after it: however much there is to look through, the
@@ -45,7 +45,7 @@ impl Rounds {
         if round.next().is_some() {
             self.at_work().round = round;
         } else {
-            self.tell(&round.report());
+            self.tell(round);
         }
         made
     }
@@ -61,19 +61,27 @@ impl Rounds {
         Some(std::mem::replace(&mut at_work.round, Round::new(Scope::ROUTINE)))
     }
 
-    fn tell(&self, report: &Report) {
+    /// Tells what a round found. Of a check that failed nothing new is known: what it found before stays.
+    fn tell(&self, mut round: Round) {
+        let failed = std::mem::take(&mut round.failed);
+        let report = round.report();
         let count = |code: &str, state| {
             let is_one = |finding: &&Finding| finding.check == code && finding.state == state;
             i64::try_from(report.findings.iter().filter(is_one).count()).unwrap_or(i64::MAX)
         };
         for check in CHECKS {
+            let has_failed = failed.contains(&check.code);
+            self.backlog.findings.with_label_values(&[check.code, "failed"]).set(has_failed.into());
+            if has_failed {
+                continue;
+            }
             for (state, word) in [(State::Healed, "healed"), (State::Open, "open")] {
                 self.backlog.findings.with_label_values(&[check.code, word]).set(count(check.code, state));
             }
         }
         let mut at_work = self.at_work();
         at_work.rests_until = at_work.begun.take().map(|begun| Instant::now() + begun.elapsed() * REST);
-        let mut open = HashSet::new();
+        let mut open: HashSet<_> = at_work.told.iter().filter(|(check, _)| failed.contains(check)).cloned().collect();
         for Finding { check, subject, id, what, state, .. } in &report.findings {
             let known = at_work.told.contains(&(*check, id.clone()));
             if *state == State::Open {

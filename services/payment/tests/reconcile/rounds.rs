@@ -83,6 +83,36 @@ async fn what_a_round_found_is_shown_until_the_next(_: MySqlPoolOptions, databas
     assert_eq!((all("healed"), all("open")), (0.0, 1.0));
 }
 
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_check_that_fails_is_told_of_and_what_it_found_before_stays(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database).await;
+    let (_, sold) = books.sold().await;
+    let parked = "update outbox set state = 'PARKED' where subject = 'BOOKING' and subject_id = ?";
+    books.meddle(parked, sold.booking.booking_id).await;
+    let backlog = Backlog::new(&books.world.metrics).unwrap();
+    // How many checks of a round fail.
+    let round = async || {
+        let rounds = Rounds::new(&books.orders, &backlog);
+        let mut failures = 0;
+        for _ in CHECKS {
+            failures += usize::from(rounds.go_on().await.is_err());
+        }
+        failures
+    };
+    let shown = || {
+        ["open", "failed"].map(|state| {
+            let series = format!("cloudjet_reconciliation_findings{{check=\"news-parked\",state=\"{state}\"}}");
+            books.world.counted(&series).to_string()
+        })
+    };
+    assert_eq!((round().await, shown()), (0, ["1".to_owned(), "0".to_owned()]));
+    sqlx::query("alter table outbox rename column last_error to away").execute(&books.world.db).await.unwrap();
+    assert_eq!((round().await, shown()), (1, ["1".to_owned(), "1".to_owned()]));
+}
+
 #[test]
 fn every_check_is_told_of() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reconciliation.md")).unwrap();

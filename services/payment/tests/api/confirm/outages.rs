@@ -243,6 +243,23 @@ async fn what_is_open_is_counted_and_measured(_: MySqlPoolOptions, database: MyS
     assert_eq!(format!("{:?}", ["STARTED", "DONE", "REFUSED"].map(counted)), "[1.0, 1.0, 0.0]");
 }
 
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_is_being_let_go_is_counted_and_is_no_approval_that_waits(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let backlog = Backlog::new(&shop.world.metrics).unwrap();
+    let _agreed = Agreed::of(&shop).await;
+    shop.world.pass(TimeDelta::minutes(16));
+    assert!(shop.orders.ask_about_payments_once(10).await.unwrap());
+    assert_eq!(calls(&shop).await, [("VOID".into(), "STARTED".into())]);
+    shop.world.pass(TimeDelta::minutes(2));
+    shop.orders.look_at_backlog(&backlog).await.unwrap();
+    let measured = ["cloudjet_provider_calls_open{kind=\"VOID\"}", "cloudjet_provider_call_oldest_open_age_seconds"];
+    assert_eq!(measured.map(|series| shop.world.counted(series).to_string()), ["1", "0"]);
+}
+
 async fn cancel(shop: &Shop, agreed: &Agreed) {
     let cause = Cause::user(agreed.buyer.id, None);
     shop.orders.cancel_own(&cause, agreed.buyer.id, &agreed.booking.booking_number, &Once::unkeyed()).await.unwrap();
