@@ -31,7 +31,8 @@ common::metrics! {
             from [["PENDING"], ["SUCCEEDED"], ["NEEDS_OPERATOR"]],
         /// Won of payments that became paid. What was charged beside them, and goes back, is not in it.
         charged: IntCounter = "cloudjet_won_charged_total",
-        /// Won given back by refunds, and by operators in their stead.
+        /// Won given back of payments that had become paid, by refunds and by operators in their stead. Without what was
+        /// cancelled in the provider's console.
         refunded: IntCounter = "cloudjet_won_refunded_total",
         /// Calls to the provider that entered a state: CONFIRM or VOID; STARTED, DONE, REFUSED or ABANDONED.
         calls: IntCounterVec = "cloudjet_provider_calls_total" by ["kind", "state"],
@@ -149,7 +150,7 @@ impl Metrics {
             }
             (Subject::Refund, "succeeded") => {
                 self.refunds.with_label_values(&["SUCCEEDED"]).inc();
-                self.refunded.inc_by(won(change));
+                self.refunded.inc_by(won_went(change));
                 tracing::info!(refund_id = id, "환불 성공 - refund paid");
             }
             (Subject::Refund, "retried") => {
@@ -158,7 +159,7 @@ impl Metrics {
             }
             (Subject::Refund, "settled") => {
                 self.refunds.with_label_values(&["SUCCEEDED"]).inc();
-                self.refunded.inc_by(won(change));
+                self.refunded.inc_by(won_went(change));
                 tracing::info!(refund_id = id, "환불 수동 처리 - refund settled by an operator");
             }
             (Subject::Refund, "needs-operator") => {
@@ -189,6 +190,11 @@ impl Metrics {
 /// The won that a change is about.
 fn won(change: &Change) -> u64 {
     change.new.get("amount").and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// The won that went back by a refund. What goes back of another receipt than the payment's own never counted as charged.
+fn won_went(change: &Change) -> u64 {
+    if change.new["own"] == true { won(change) } else { 0 }
 }
 
 /// The won that came by a change of a payment: all of it, as soon as any of its states says so.

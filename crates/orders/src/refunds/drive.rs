@@ -29,6 +29,8 @@ pub(super) struct Due {
     pub(super) amount: Money,
     pub(super) attempts: i32,
     pub(super) refusals: i32,
+    /// Whether the receipt is the payment's own: the one by which it became paid.
+    pub(super) is_own: bool,
     /// The request that queued it.
     pub(super) origin: Option<Origin>,
 }
@@ -143,7 +145,8 @@ impl Orders {
             let in_console = refund.amount.less(paid);
             charges::store::gave_back(&mut tx, &refund.receipt_id, facts.cancelled, in_console).await?;
             let new = json!({
-                "amount": paid, "in_console": in_console, "payment_id": refund.payment_id, "booking_id": refund.booking_id,
+                "amount": paid, "in_console": in_console, "own": refund.is_own, "payment_id": refund.payment_id,
+                "booking_id": refund.booking_id,
             });
             events::record(&mut tx, &Cause::provider(None), Subject::Refund, refund.refund_id, "succeeded", &(), &new)
                 .await?;

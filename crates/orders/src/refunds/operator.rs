@@ -82,9 +82,10 @@ impl Orders {
         if !store::settle(&mut tx, refund_id, outside, cause.user_id, note).await? {
             return Err(OperatorError::NotWaiting);
         }
+        let own = payment.as_ref().and_then(|payment| payment.receipt_id.as_deref()) == Some(source.receipt.as_str());
         let old = json!({ "state": RefundState::NeedsOperator });
         let new = json!({
-            "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "note": note,
+            "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "own": own, "note": note,
             "payment_id": refund.payment_id, "booking_id": refund.booking_id,
         });
         events::record(&mut tx, cause, Subject::Refund, refund_id, "settled", &old, &new).await?;

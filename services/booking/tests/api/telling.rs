@@ -1,5 +1,6 @@
 //! What the service tells about itself: what it counts, facts once they are committed; and that its log names nobody.
 
+use common::events::Cause;
 use orders::Shelf;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -99,6 +100,58 @@ async fn money_is_counted_when_it_has_moved_and_once(_: MySqlPoolOptions, databa
     shop.run_jobs().await;
     shop.run_jobs().await;
     assert_eq!(won(&shop), "320000 320000");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn money_that_comes_beside_a_payment_and_goes_back_is_counted_neither_way(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let (kim, schedule) = (shop.traveller().await, shop.schedule(9).await);
+    let booking = kim.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    let payment = shop.begin_for(&kim, id(&booking), 320_000).await;
+    // Another amount, then the payment's own receipt, then a second one.
+    for amount in [300_000, 320_000, 320_000] {
+        let receipt = shop.pay(&payment, amount).await;
+        shop.hear_of(&receipt).await;
+    }
+    shop.run_jobs().await;
+    let paid_back = shop.world.counted("cloudjet_refunds_total{state=\"SUCCEEDED\"}").to_string();
+    assert_eq!((paid_back, won(&shop)), ("2".to_owned(), "320000 0".to_owned()));
+
+    assert_eq!(kim.cancel(number(&booking)).await, 200);
+    shop.run_jobs().await;
+    assert_eq!(won(&shop), "320000 320000");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_operators_give_back_is_counted_where_its_coming_was(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let shop = Shop::open(database).await;
+    let (kim, schedule) = (shop.traveller().await, shop.schedule(9).await);
+    let booking = kim.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
+    let payment = shop.begin_for(&kim, id(&booking), 320_000).await;
+    let receipt = shop.pay(&payment, 320_000).await;
+    shop.hear_of(&receipt).await;
+    // A second receipt, of which the provider knows nothing any more.
+    shop.hear_paid(&payment, 320_000).await;
+    settle_by_hand(&shop).await;
+    assert_eq!(won(&shop), "320000 0");
+
+    assert_eq!(kim.cancel(number(&booking)).await, 200);
+    settle_by_hand(&shop).await;
+    assert_eq!(won(&shop), "320000 320000");
+}
+
+/// Has an operator end the one refund that waits.
+async fn settle_by_hand(shop: &Shop) {
+    let (given_up, waiting) = (
+        "update refunds set state = 'NEEDS_OPERATOR' where state = 'PENDING'",
+        "select refund_id from refunds where state = 'NEEDS_OPERATOR'",
+    );
+    sqlx::query(given_up).execute(&shop.world.db).await.unwrap();
+    let refund_id = sqlx::query_scalar(waiting).fetch_one(&shop.world.db).await.unwrap();
+    shop.orders.settle_by_hand(&Cause::system(), refund_id, "계좌 이체 완료").await.unwrap();
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
