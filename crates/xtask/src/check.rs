@@ -17,11 +17,19 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
+/// Check formatting, lints, generated files, dependencies, the chart, the pipelines and monitoring.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Never install a missing database, which the generated files need.
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
 /// Runs all checks; tells whether none failed.
-pub(crate) async fn run(workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
+pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
     let mut verdicts = Verdicts::default();
     verdicts.add("formatting", cargo(workspace, "cargo fmt", &["fmt", "--all", "--check"])).await;
-    verdicts.add("generated files", generated_files(workspace, stack)).await;
+    verdicts.add("generated files", generated_files(!arguments.no_install, workspace, stack)).await;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     verdicts.add("clippy", cargo(workspace, "cargo clippy", &clippy)).await;
     if has_deny(workspace).await {
@@ -41,8 +49,8 @@ async fn cargo(workspace: &Workspace, name: &str, arguments: &[&str]) -> Result<
     run_on_terminal(name, workspace.cargo(arguments)).await
 }
 
-async fn generated_files(workspace: &Workspace, stack: &mut Stack) -> Result<()> {
-    let stale = generate::stale(workspace, stack).await?;
+async fn generated_files(may_install: bool, workspace: &Workspace, stack: &mut Stack) -> Result<()> {
+    let stale = generate::stale(may_install, workspace, stack).await?;
     if !stale.is_empty() {
         bail!("{}", stale.join("\n"));
     }

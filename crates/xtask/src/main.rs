@@ -82,8 +82,7 @@ enum Command {
     Monitoring(monitoring::Arguments),
     /// Hold workflows and their scripts against linters and against this checkout.
     Pipelines,
-    /// Check formatting, lints, generated files, dependencies, the chart, the pipelines, monitoring and k6's scripts.
-    Check,
+    Check(check::Arguments),
     Changed(changed::Arguments),
     Generate(generate::Arguments),
     Db(db::Arguments),
@@ -153,7 +152,7 @@ async fn run(command: &Command, workspace: &Workspace, settings: &Settings, stac
             Box::pin(monitoring::run(arguments, workspace, stack)).await.map(|passed| u8::from(!passed))
         }
         Command::Pipelines => pipelines::run(workspace).await.map(|passed| u8::from(!passed)),
-        Command::Check => check::run(workspace, stack).await.map(|passed| u8::from(!passed)),
+        Command::Check(arguments) => check::run(arguments, workspace, stack).await.map(|passed| u8::from(!passed)),
         Command::Changed(arguments) => changed::run(arguments, workspace).await.map(|()| 0),
         Command::Generate(arguments) => generate::run(arguments, workspace, stack).await.map(|()| 0),
         Command::Db(arguments) => db::run(arguments, workspace, settings, stack).await.map(|()| 0),
@@ -171,6 +170,14 @@ mod tests {
     #[test]
     fn the_arguments_make_sense() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn whatever_installs_can_be_told_not_to() {
+        let parsed = |command| Arguments::try_parse_from(["cargo xtask", command, "--no-install"]).unwrap().command;
+        assert!(matches!(parsed("check"), Command::Check(check::Arguments { no_install: true })));
+        assert!(matches!(parsed("generate"), Command::Generate(generate::Arguments { no_install: true, .. })));
+        assert!(matches!(parsed("simulate"), Command::Simulate(simulate::Arguments { no_install: true, .. })));
     }
 
     #[test]

@@ -27,6 +27,9 @@ const PROGRAM: &str = "The simulation";
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
+    /// Never install a missing database. It goes before what is for the program.
+    #[arg(long)]
+    pub(crate) no_install: bool,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }
@@ -38,7 +41,7 @@ pub(crate) async fn run(
     settings: &Settings,
     stack: &mut Stack,
 ) -> Result<u8> {
-    install::ensure(Needs::Database, true, workspace, settings).await?;
+    install::ensure(Needs::Database, !arguments.no_install, workspace, settings).await?;
     build::simulation(workspace).await?;
     stack.settle(Place::throw_away(&workspace.throw_away(), "simulate")?);
     let starting = servers::provide_database(settings, stack);

@@ -47,13 +47,16 @@ pub(crate) struct Arguments {
     /// Leave .sqlx alone, which needs a database.
     #[arg(long)]
     no_queries: bool,
+    /// Never install a missing database.
+    #[arg(long)]
+    pub(crate) no_install: bool,
 }
 
 /// Writes the generated files.
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<()> {
     let (mut changed, mut total) = (0, 0);
     if !arguments.no_queries {
-        (changed, total) = write_queries(workspace, stack).await?;
+        (changed, total) = write_queries(!arguments.no_install, workspace, stack).await?;
     }
     let documents = documents(workspace).await?;
     changed += documents.differences(workspace, &BTreeSet::new()).len();
@@ -64,8 +67,8 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
 }
 
 /// Writes the query data; answers how many files changed, and of how many.
-async fn write_queries(workspace: &Workspace, stack: &mut Stack) -> Result<(usize, usize)> {
-    let database = provide_database(workspace, stack).await?;
+async fn write_queries(may_install: bool, workspace: &Workspace, stack: &mut Stack) -> Result<(usize, usize)> {
+    let database = provide_database(may_install, workspace, stack).await?;
     let (queries, touched) = queries::generate(workspace, stack.place()?, &database).await?;
     let stale = queries.differences(workspace, &queries::existing(workspace)?);
     if stale.is_empty() {
@@ -79,8 +82,8 @@ async fn write_queries(workspace: &Workspace, stack: &mut Stack) -> Result<(usiz
 }
 
 /// One line for each file that is not as it would be generated now.
-pub(crate) async fn stale(workspace: &Workspace, stack: &mut Stack) -> Result<Vec<String>> {
-    let database = provide_database(workspace, stack).await?;
+pub(crate) async fn stale(may_install: bool, workspace: &Workspace, stack: &mut Stack) -> Result<Vec<String>> {
+    let database = provide_database(may_install, workspace, stack).await?;
     let (queries, touched) = queries::generate(workspace, stack.place()?, &database).await?;
     touched.restore();
     let mut stale = queries.differences(workspace, &queries::existing(workspace)?);
@@ -112,9 +115,9 @@ async fn documents(workspace: &Workspace) -> Result<Files> {
 }
 
 /// A migrated throw-away database, with the name that the query data has baked in. Settings have no say in it.
-async fn provide_database(workspace: &Workspace, stack: &mut Stack) -> Result<Database> {
+async fn provide_database(may_install: bool, workspace: &Workspace, stack: &mut Stack) -> Result<Database> {
     let settings = Settings::default();
-    install::ensure(Needs::Database, true, workspace, &settings).await?;
+    install::ensure(Needs::Database, may_install, workspace, &settings).await?;
     servers::require_mariadb().await?;
     stack.settle(Place::throw_away(&workspace.throw_away(), "generate")?);
     build::migrate(workspace).await?;
