@@ -153,14 +153,15 @@ fn choices(missing: &[&str], may_install: bool, root: &Path) -> String {
     }
     choices.push(format!("install them: sudo apt-get install {}", missing.join(" ")));
     let settings: Option<Vec<&str>> = missing.iter().map(|package| settings_instead_of(package)).collect();
+    // Nothing but the database and the cache may be elsewhere, be it in a container.
     if let Some(settings) = settings {
         choices.push(format!(
             "use servers that run already: set {}, in the environment or in .env",
             settings.join(", and ")
         ));
-    }
-    if root.join("docker-compose.yml").exists() {
-        choices.push("let containers do all of it: docker compose up".to_owned());
+        if root.join("docker-compose.yml").exists() {
+            choices.push("let containers do all of it: docker compose up".to_owned());
+        }
     }
     format!("{} not installed, and nothing was changed. You can\n  - {}", are(missing), choices.join("\n  - "))
 }
@@ -195,5 +196,9 @@ mod tests {
         let with_right = choices(&["redis-server"], true, nowhere);
         assert!(with_right.starts_with("redis-server is not installed"), "{with_right}");
         assert!(with_right.contains("leave out --no-install"), "{with_right}");
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        assert!(choices(&["mariadb-server"], false, &checkout).contains("docker compose up"));
+        let watching = choices(&["redis-server", "prometheus"], false, &checkout);
+        assert!(!watching.contains("docker compose"), "{watching}");
     }
 }
