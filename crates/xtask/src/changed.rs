@@ -28,8 +28,22 @@ const HARMLESS: [&str; 9] = [
     "sonar-project.properties",
 ];
 
-/// Those of them that are run all the same.
-const EXCEPT: [&str; 2] = ["deploy/compose/", "docs/payments-simulator.md"];
+/// Those of them that tests and the live checks read; no program is made of them.
+const READ_BY_TESTS: [&str; 10] = [
+    "crates/README.md",
+    "deploy/cloudjet/load/profiles.js",
+    "deploy/cloudjet/monitoring/",
+    "deploy/golden/prod.yaml",
+    "deploy/monitoring/",
+    "docs/metrics.md",
+    "docs/news.md",
+    "docs/payments-simulator.md",
+    "docs/postman/",
+    "docs/reconciliation.md",
+];
+
+/// What every image is built or proven with.
+const OF_IMAGES: [&str; 2] = ["crates/xtask/src/images/", "deploy/compose/"];
 
 /// Tell which tests and which images a change asks for.
 ///
@@ -115,12 +129,15 @@ impl Changes {
         let mut code = false;
         for path in paths.iter().filter(|path| !is_harmless(path)) {
             code = true;
+            if is_below(path, &OF_IMAGES) {
+                return Self::everything();
+            }
             match crates.owner(path) {
                 Some((_, inside)) if inside.starts_with("tests") => {}
                 Some((name, _)) => {
                     changed.insert(name);
                 }
-                None if is_document(path) => {}
+                None if is_below(path, &READ_BY_TESTS) || is_document(path) => {}
                 None => return Self::everything(),
             }
         }
@@ -133,9 +150,12 @@ fn is_document(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "md")
 }
 
+fn is_below(path: &Path, places: &[&str]) -> bool {
+    places.iter().any(|place| path.starts_with(place))
+}
+
 fn is_harmless(path: &Path) -> bool {
-    let is_below = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
-    !is_below(&EXCEPT) && (is_document(path) || is_below(&HARMLESS))
+    !is_below(path, &READ_BY_TESTS) && !is_below(path, &OF_IMAGES) && (is_document(path) || is_below(path, &HARMLESS))
 }
 
 impl Crates {
@@ -173,6 +193,8 @@ impl Crates {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     async fn changes(paths: &[&str]) -> Changes {
@@ -204,15 +226,53 @@ mod tests {
 
     #[tokio::test]
     async fn tests_are_run_and_are_in_no_image() {
-        for path in ["crates/orders/tests/holds.rs", "crates/testkit/src/lib.rs", "docs/payments-simulator.md"] {
+        for path in ["crates/orders/tests/holds.rs", "crates/testkit/src/lib.rs", "crates/xtask/src/check.rs"] {
             assert_eq!(changes(&[path]).await, Changes { code: true, programs: Vec::new() }, "{path}");
         }
+        for place in READ_BY_TESTS {
+            assert!(Workspace::find().unwrap().root().join(place).exists(), "{place}");
+            assert_eq!(changes(&[place]).await, Changes { code: true, programs: Vec::new() }, "{place}");
+        }
+    }
+
+    #[test]
+    fn no_file_that_a_crate_reads_outside_of_itself_is_harmless() {
+        let root = fs::canonicalize(Workspace::find().unwrap().root()).unwrap();
+        let mut read = BTreeSet::new();
+        for parent in ["crates", "services"].map(|name| root.join(name)) {
+            for entry in fs::read_dir(parent).unwrap() {
+                let own = entry.unwrap().path();
+                let files = sources(&own).into_iter().flat_map(|source| named_elsewhere(&own, &source));
+                read.extend(files.filter_map(|file| Some(file.strip_prefix(&root).ok()?.to_owned())));
+            }
+        }
+        assert!(read.contains(Path::new("docs/news.md")), "included: {read:?}");
+        assert!(read.contains(Path::new("docs/reconciliation.md")), "read by a test: {read:?}");
+        let harmless: Vec<_> = read.iter().filter(|path| is_harmless(path)).collect();
+        assert!(harmless.is_empty(), "{harmless:?}");
+    }
+
+    /// The Rust below a path.
+    fn sources(path: &Path) -> Vec<PathBuf> {
+        if path.is_dir() {
+            return fs::read_dir(path).unwrap().flat_map(|entry| sources(&entry.unwrap().path())).collect();
+        }
+        path.extension().filter(|extension| *extension == "rs").map(|_| path.to_owned()).into_iter().collect()
+    }
+
+    /// What a source names by a way out of its crate: from its own directory, as macros do, or from the crate's, as tests do.
+    fn named_elsewhere(own: &Path, source: &Path) -> Vec<PathBuf> {
+        let text = fs::read_to_string(source).unwrap();
+        let ways = text.split('"').filter(|part| part.contains("../")).map(|way| way.trim_start_matches('/'));
+        let places = ways.flat_map(|way| [source.parent().unwrap().join(way), own.join(way)]);
+        places.filter_map(|place| fs::canonicalize(place).ok()).filter(|place| !place.starts_with(own)).collect()
     }
 
     #[tokio::test]
     async fn what_is_not_known_to_be_harmless_changes_everything() {
-        for path in ["Cargo.lock", "Dockerfile", ".cargo/config.toml", ".sqlx/query-1.json", "migrations/1.sql", "new"]
-        {
+        let unknown =
+            ["Cargo.lock", "Dockerfile", ".cargo/config.toml", ".sqlx/query-1.json", "migrations/1.sql", "new"];
+        for path in unknown.into_iter().chain(["crates/xtask/src/images/proof.yml", "deploy/compose/x.conf"]) {
             assert_eq!(changes(&[path]).await, Changes::everything(), "{path}");
         }
         assert_eq!(paths(Some("no-such-commit"), &Workspace::find().unwrap()).await.unwrap(), None);
