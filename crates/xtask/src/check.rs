@@ -17,7 +17,7 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
-/// Check formatting, lints, generated files, dependencies, the chart, the pipelines and monitoring.
+/// Check formatting, lints, generated files, dependencies, the chart, the pipelines, monitoring and k6's scripts.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Never install a missing database, which the generated files need.
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 
 /// Runs all checks; tells whether none failed.
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<bool> {
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::new();
     verdicts.add("formatting", cargo(workspace, "cargo fmt", &["fmt", "--all", "--check"])).await;
     verdicts.add("generated files", generated_files(!arguments.no_install, workspace, stack)).await;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];

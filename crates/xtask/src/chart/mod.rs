@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
 
 /// Runs all checks; tells whether none failed.
 pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace) -> Result<bool> {
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::new();
     check(&mut verdicts, workspace, if arguments.update { Golden::Update } else { Golden::Compare }).await;
     report::say(verdicts.table());
     Ok(verdicts.passed())
@@ -92,7 +92,7 @@ pub(crate) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, golden
     if has_compose().await {
         verdicts.add("compose: config", config(workspace)).await;
     } else {
-        verdicts.skip("compose: config", "docker compose is not installed");
+        verdicts.leave("compose: config", "cargo xtask images: docker compose is not installed");
     }
 }
 

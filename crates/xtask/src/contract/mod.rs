@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     let (settings, logs, may_install) = (Settings::default(), workspace.contract_logs(), !arguments.no_install);
     let starting = demo::start("contract", may_install, Profile::Debug, &settings, logs.clone(), workspace, stack);
     let (ports, _) = starting.await?;
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::new();
     newman::check(&mut verdicts, workspace, &ports, stack).await;
 
     let [(_, email), (_, password)] = ADMIN;

@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     if arguments.live || !arguments.no_install {
         install::ensure_monitoring(!arguments.no_install, workspace).await?;
     }
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::new();
     check(&mut verdicts, workspace).await;
     if arguments.live {
         live::check(&mut verdicts, arguments, workspace, stack).await;

@@ -41,7 +41,7 @@ struct File {
 
 /// Runs all checks; tells whether none failed.
 pub(crate) async fn run(workspace: &Workspace) -> Result<bool> {
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts::new();
     check(&mut verdicts, workspace).await;
     report::say(verdicts.table());
     Ok(verdicts.passed())
