@@ -1,5 +1,7 @@
 //! The programs that have an image, and how they get into it.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -87,7 +89,8 @@ fn argument(name: &str, value: &str) -> [String; 2] {
     ["--build-arg".to_owned(), format!("{name}={value}")]
 }
 
-/// What the labels say of this checkout. Its commit's time, not the build's: the same commit is the same image.
+/// What the labels say of this checkout. Its commit's time, not the build's: the same commit is the same image. Where it
+/// can be read is only known to who sets `SOURCE`.
 async fn labels(workspace: &Workspace) -> Result<Vec<String>> {
     let git = |arguments: &[&str]| {
         let mut command = tokio::process::Command::new("git");
@@ -96,7 +99,11 @@ async fn labels(workspace: &Workspace) -> Result<Vec<String>> {
     };
     let revision = git(&["describe", "--always", "--abbrev=40", "--dirty=-changed", "--exclude=*"]).await?;
     let created = git(&["log", "-1", "--format=%cI"]).await?;
-    let pairs = [("VERSION", env!("CARGO_PKG_VERSION")), ("REVISION", &revision), ("CREATED", &created)];
+    let mut pairs = vec![("VERSION", env!("CARGO_PKG_VERSION")), ("REVISION", &revision), ("CREATED", &created)];
+    let source = env::var_os("SOURCE");
+    if let Some(source) = source.as_deref().and_then(OsStr::to_str).filter(|source| !source.is_empty()) {
+        pairs.push(("SOURCE", source));
+    }
     Ok(pairs.into_iter().flat_map(|(name, value)| argument(name, value)).collect())
 }
 
