@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use tokio::process::Command;
 
 use crate::images;
 use crate::process::said;
@@ -114,9 +113,7 @@ async fn paths(since: Option<&str>, workspace: &Workspace) -> Result<Option<Vec<
 }
 
 async fn git(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new("git");
-    command.current_dir(workspace.root()).args(arguments);
-    said(command).await.context("git can't tell")
+    said(workspace.git(arguments)).await.context("git can't tell")
 }
 
 impl Changes {

@@ -5,17 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::process::Command;
 
 use crate::process::said;
 use crate::workspace::Workspace;
 
 /// Follows the links of all documents that Git knows; tells how many there are.
 pub(crate) async fn check(workspace: &Workspace) -> Result<String> {
-    let mut git = Command::new("git");
-    // A container's user needn't own what it has checked out.
-    git.args(["-c", "safe.directory=*", "ls-files", "*.md"]).current_dir(workspace.root());
-    let listed = said(git).await?;
+    let listed = said(workspace.git(&["ls-files", "*.md"])).await?;
     let mut all = 0;
     let mut broken = Vec::new();
     for document in listed.lines().map(Path::new) {

@@ -3,7 +3,6 @@
 use std::fs;
 
 use serde::Serialize;
-use tokio::process::Command;
 
 use crate::process::said;
 use crate::servers::Servers;
@@ -64,7 +63,7 @@ fn field(path: &str, name: &str) -> String {
 
 /// The commit that is checked out, and whether the files are as it has them.
 pub(crate) async fn commit(workspace: &Workspace) -> String {
-    let mut git = Command::new("git");
-    git.current_dir(workspace.root()).args(["describe", "--always", "--dirty=, changed", "--exclude=*"]);
-    said(git).await.unwrap_or_else(|_| "unknown".to_owned())
+    said(workspace.git(&["describe", "--always", "--dirty=, changed", "--exclude=*"]))
+        .await
+        .unwrap_or_else(|_| "unknown".to_owned())
 }

@@ -133,6 +133,13 @@ impl Workspace {
         command
     }
 
+    /// A command of git's about this checkout. Whose it is doesn't matter: in a container it is often another user's.
+    pub(crate) fn git(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.args(["-c", "safe.directory=*"]).args(arguments).current_dir(&self.root);
+        command
+    }
+
     /// The same path as a person in the checkout would type it.
     pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()

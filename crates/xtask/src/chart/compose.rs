@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -47,6 +46,8 @@ pub(super) struct Compose<'a> {
     pub(super) file: &'a Value,
     /// All settings of all programs.
     pub(super) settings: &'a [Setting],
+    /// What of deploy/ Git has, a path in each line.
+    pub(super) kept: &'a str,
     /// Where its paths begin.
     pub(super) root: &'a Path,
 }
@@ -166,12 +167,7 @@ impl Compose<'_> {
     /// What its head tells people to use is in Git, and not on somebody's machine alone.
     fn unkept(&self) -> Faults {
         let text = std::fs::read_to_string(self.root.join(super::COMPOSE)).unwrap_or_default();
-        let is_kept = |file: &&str| {
-            let mut git = Command::new("git");
-            git.args(["ls-files", "--error-unmatch", file]).current_dir(self.root);
-            git.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-        };
-        let unkept = named(&text).into_iter().filter(|file| !is_kept(file));
+        let unkept = named(&text).into_iter().filter(|file| !self.kept.lines().any(|kept| kept == *file));
         unkept.map(|file| format!("its head names {file}, which is not in Git")).collect()
     }
 
@@ -391,7 +387,7 @@ mod tests {
     fn faults(file: &Value) -> Faults {
         let settings =
             Setting::read_all("| `DB_HOST` | **required** | auth | Host. |\n| `KEY` | –, secret | auth | Key. |\n");
-        Compose { file, settings: &settings, root: Path::new(env!("CARGO_MANIFEST_DIR")) }.faults()
+        Compose { file, settings: &settings, kept: "", root: Path::new(env!("CARGO_MANIFEST_DIR")) }.faults()
     }
 
     #[test]

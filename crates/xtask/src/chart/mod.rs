@@ -11,7 +11,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 
-use crate::process::run_quietly;
+use crate::process::{run_quietly, said};
 use crate::report;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
@@ -111,7 +111,7 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     let project =
         answer.manifests.first().and_then(|file| file.objects.iter().next()).context("there is no AppProject")?;
     let documents = documents::read(workspace, project)?;
-    let (taken, said) = answer.cases.split_at(sound);
+    let (taken, tried) = answer.cases.split_at(sound);
 
     verdicts.add("chart: lint", async { told(&lint(&answer), "4 environments") }).await;
     let renders =
@@ -120,14 +120,15 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     verdicts
         .add("chart: rules", async { told(&broken(taken, &documents), &format!("{} rules", rules::count())) })
         .await;
-    let refusals = said.iter().map(|r| (r.name.as_str(), r.refusal.as_deref()));
+    let refusals = tried.iter().map(|r| (r.name.as_str(), r.refusal.as_deref()));
     verdicts
-        .add("chart: bad values", async { told(&refused::faults(refusals), &format!("{} refused", said.len())) })
+        .add("chart: bad values", async { told(&refused::faults(refusals), &format!("{} refused", tried.len())) })
         .await;
     verdicts.add("chart: kept renders", keep(workspace, taken, golden)).await;
     let values = values::document(&answer.values);
     verdicts.add("chart: docs/values.md", golden::settle(golden, workspace, Path::new(values::PATH), &values)).await;
-    let compose = Compose { file: &answer.compose, settings: &documents.settings, root: workspace.root() };
+    let kept = said(workspace.git(&["ls-files", "deploy"])).await?;
+    let compose = Compose { file: &answer.compose, settings: &documents.settings, kept: &kept, root: workspace.root() };
     let containers = format!("{} services", answer.compose["services"].as_object().map_or(0, serde_json::Map::len));
     verdicts.add("compose: rules", async { told(&compose.faults(), &containers) }).await;
     verdicts.add("deploy", async { told(&beside(workspace, &answer, project), "manifests") }).await;

@@ -92,11 +92,7 @@ fn argument(name: &str, value: &str) -> [String; 2] {
 /// What the labels say of this checkout. Its commit's time, not the build's: the same commit is the same image. Where it
 /// can be read is only known to who sets `SOURCE`.
 async fn labels(workspace: &Workspace) -> Result<Vec<String>> {
-    let git = |arguments: &[&str]| {
-        let mut command = tokio::process::Command::new("git");
-        command.current_dir(workspace.root()).args(arguments);
-        said(command)
-    };
+    let git = |arguments: &[&str]| said(workspace.git(arguments));
     let revision = git(&["describe", "--always", "--abbrev=40", "--dirty=-changed", "--exclude=*"]).await?;
     let created = git(&["log", "-1", "--format=%cI"]).await?;
     let mut pairs = vec![("VERSION", env!("CARGO_PKG_VERSION")), ("REVISION", &revision), ("CREATED", &created)];
