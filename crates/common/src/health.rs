@@ -1,7 +1,7 @@
 //! Whether a process lives and whether it can work: the public health body the original's clients know, and the
 //! probes on the internal port that a cluster asks.
 //!
-//! Nobody sends requests to who isn't ready, so requests can't tell that nobody is: the last answer is a metric, too.
+//! Whoever isn't ready gets no requests, so requests can't show that nobody is: the last answer is a metric, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,7 @@ pub struct Dependencies {
 crate::metrics! {
     /// What is told of readiness.
     pub struct Metrics {
-        /// Whether it can work, as /readyz last answered, which a cluster asks for every few seconds: 1 or 0. Before: 0.
+        /// 1 while it can work, as /readyz last answered, which a cluster asks every few seconds; 0 before it was asked.
         ready: IntGauge = "cloudjet_ready",
     }
 }

@@ -18,7 +18,7 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
-/// Check formatting, lints, generated files, dependencies, documents' links, the chart, the pipelines, monitoring and k6's scripts.
+/// Check all that can be judged without a run: code, what is generated of it, documents, deployment, pipelines.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Never install a missing database, which the generated files need.

@@ -1,7 +1,8 @@
 //! The developer's commands: `cargo xtask help` lists them.
 //!
-//! They need nothing but cargo: whatever else a command wants, it starts and stops itself. This file decides how
-//! every command ends: whether it succeeds, fails or is interrupted, all it has started is stopped first.
+//! Whatever servers and tools a command wants besides cargo, it installs, starts and stops itself; some of those tools are
+//! Python's or Node's. This file decides how every command ends: whether it succeeds, fails or is interrupted, all it has
+//! started is stopped first.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! How several checks went, told in a table at the end.
 //!
-//! A developer does without a check whose tool isn't there. Where nobody would read the table, `CLOUDJET_COMPLETE` makes it
-//! a failure; whatever else the environment says doesn't.
+//! A developer does without a check whose tool isn't there. Where nobody would read the table, `CLOUDJET_COMPLETE` makes
+//! it a failure; whatever else the environment says doesn't.
 
 use std::env;
 use std::future::Future;

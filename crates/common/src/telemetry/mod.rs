@@ -1,7 +1,8 @@
 //! What a process tells about itself while it works: log lines always, and traces where somebody collects them.
 //!
-//! Lines are written by a thread of their own, those of a moment at once. When whoever reads standard output stalls, requests go on and up to
-//! [`LINES`] lines wait; what comes after is dropped, and `cloudjet_log_lines_dropped` says how many.
+//! Lines are written by a thread of their own, those of a moment at once. When whoever reads standard output stalls,
+//! requests go on and up to [`LINES`] lines wait; what comes after is dropped, and `cloudjet_log_lines_dropped` says how
+//! many.
 //!
 //! Never in a log or a trace: names, phones, e-mails, passwords, tokens, payloads. Statements of SQL stand there with
 //! `?` for every value.
