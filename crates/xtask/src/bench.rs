@@ -13,7 +13,7 @@ use crate::servers::Servers;
 use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines, demo};
+use crate::system::{self, demo};
 use crate::workspace::{Profile, Workspace};
 
 /// Measure bookings beside the same statements driven bare.
@@ -57,10 +57,9 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
     let pool = arguments.connections.to_string();
     let settings = Settings::from([("DB_POOL_SIZE", pool.as_str()), ("LOG_FORMAT", "json")]);
-    let servers = demo::provide("bench", !arguments.no_install, profile, &settings, workspace, stack).await?;
     build::bench(workspace, profile).await?;
-    let (ports, lines) = (Ports::any()?, Lines::In(workspace.measure_logs()));
-    system::start(workspace, profile, &settings, &ports, &servers, &lines, stack).await?;
+    let (may_install, logs) = (!arguments.no_install, workspace.measure_logs());
+    let (ports, servers) = demo::start("bench", may_install, profile, &settings, logs, workspace, stack).await?;
     measure(arguments, workspace, profile, &ports, &servers, stack).await
 }
 

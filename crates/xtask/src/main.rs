@@ -57,6 +57,7 @@ mod tool;
 mod up;
 mod verdicts;
 mod visit;
+mod vitals;
 mod welcome;
 mod workspace;
 

@@ -110,6 +110,12 @@ pub(crate) async fn post(port: u16, path: &str, body: &str) -> io::Result<Vec<u8
     answered_200(port, path, &request).await
 }
 
+/// What `GET path` on `port` answers, which must be 200.
+pub(crate) async fn get(port: u16, path: &str) -> io::Result<Vec<u8>> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+    answered_200(port, path, &request).await
+}
+
 /// What `method path` on `port` answers to somebody with a session, which must be 200.
 pub(crate) async fn ask(method: &str, port: u16, path: &str, token: &str) -> io::Result<Vec<u8>> {
     let request = format!(

@@ -126,6 +126,13 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
+/// The same as Markdown; the first row is the head.
+pub(crate) fn markdown<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut lines: Vec<String> = rows.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect();
+    lines.insert(lines.len().min(1), format!("{}|\n", "|---".repeat(N)));
+    lines.concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +141,7 @@ mod tests {
     fn a_table_is_aligned() {
         let rows = [["a", "bcd", "e"], ["abc", "d", ""]].map(|row| row.map(str::to_owned));
         assert_eq!(table(&rows), "  a    bcd  e\n  abc  d\n");
+        assert_eq!(markdown(&rows), "| a | bcd | e |\n|---|---|---|\n| abc | d |  |\n");
     }
 
     #[test]

@@ -3,14 +3,14 @@
 //! Whatever way a command comes to its end, its stack is stopped: first what uses the servers, then the servers,
 //! the last one started first, then the directory they lived in.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
@@ -99,6 +99,20 @@ impl Stack {
         Ok((process, status?))
     }
 
+    /// What `work` comes to, which needs all of it.
+    ///
+    /// # Errors
+    /// That of the work; or how the first process ended that did so meanwhile.
+    pub(crate) async fn while_it_lives<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            done = work => done,
+            end = self.first_end() => {
+                let (process, status) = end?;
+                bail!("{}", process.obituary(status).await)
+            }
+        }
+    }
+
     /// The processes that run, by name.
     pub(crate) fn process_ids(&self) -> impl Iterator<Item = (&str, u32)> {
         let all = self.servers.iter().chain(&self.workers);
@@ -167,6 +181,16 @@ mod tests {
         let (process, status) = stack.first_end().await.unwrap();
         assert_eq!(process.name(), "sleep 0.1");
         assert!(status.success());
+        stack.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_ends_with_the_stack_it_needs() {
+        let mut stack = Stack::default();
+        assert_eq!(stack.while_it_lives(async { Ok(7) }).await.unwrap(), 7);
+        stack.push_worker(sleep("0.1")).unwrap();
+        let why = stack.while_it_lives(std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert_eq!(why.to_string(), "sleep 0.1 ended with exit status: 0.");
         stack.stop().await.unwrap();
     }
 }

@@ -25,18 +25,10 @@ pub(super) async fn run(
 ) -> Result<String> {
     let mut process = Process::start(name, command, Output::File(log))?;
     let finished = async {
-        tokio::select! {
-            ended = tokio::time::timeout(PATIENCE, process.ended()) => match ended {
-                Ok(status) => Ok(status?),
-                Err(_) => bail!("{name} has not ended after {} minutes", PATIENCE.as_secs() / 60),
-            },
-            end = stack.first_end() => {
-                let (service, status) = end?;
-                bail!("{}", service.obituary(status).await)
-            }
-        }
+        let ended = tokio::time::timeout(PATIENCE, process.ended()).await;
+        ended.with_context(|| format!("{name} has not ended after {} minutes", PATIENCE.as_secs() / 60))?
     };
-    let status = report::step(name, finished).await?;
+    let status = report::step(name, stack.while_it_lives(finished)).await?;
     let said = fs::read(log).with_context(|| format!("{} can't be read", log.display()))?;
     let said = String::from_utf8_lossy(&said).into_owned();
     if !status.success() {

@@ -74,19 +74,7 @@ pub(super) async fn run(command: Command, logs: &Path, stack: &mut Stack) -> Res
         fs::remove_file(&summary).with_context(|| format!("{} can't be removed", summary.display()))?;
     }
     let mut process = Process::start("k6", command, Output::File(&logs.join(LOG)))?;
-    let ended = async {
-        if stack.process_ids().next().is_none() {
-            return process.ended().await;
-        }
-        tokio::select! {
-            ended = process.ended() => ended,
-            end = stack.first_end() => {
-                let (service, status) = end?;
-                bail!("{}", service.obituary(status).await)
-            }
-        }
-    };
-    let status = report::step("Letting customers come", ended).await?;
+    let status = report::step("Letting customers come", stack.while_it_lives(process.ended())).await?;
     let kept = match status.code() {
         Some(0) => true,
         Some(THRESHOLD) => false,

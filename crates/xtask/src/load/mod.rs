@@ -15,15 +15,17 @@ use crate::report;
 use crate::services::Ports;
 use crate::settings::Settings;
 use crate::stack::Stack;
-use crate::system::{self, Lines, demo};
+use crate::system::demo;
 use crate::verdicts::Verdicts;
 use crate::workspace::{self, Workspace};
 
 mod k6;
 mod summary;
+mod usage;
 
 use k6::K6;
 use summary::Summary;
+use usage::Usage;
 
 /// Where the report goes, among k6's output and the services' logs.
 const REPORT: &str = "report.md";
@@ -31,8 +33,9 @@ const REPORT: &str = "report.md";
 /// Let customers come, as k6's scenarios have them, and hold what they met against thresholds.
 ///
 /// Starts the whole system on a throw-away database, with the simulator of the payment provider, unless --url names one
-/// that runs; k6 is installed below the target directory where python3 is there to do it. Ends with 1 if a threshold
-/// wasn't kept or nothing was counted for it. The report, k6's output and the services' logs stay in target/load.
+/// that runs; k6 is installed below the target directory where python3 is there to do it. Tells what customers met, and what
+/// requests cost each program of its own system in memory and the processor's time. Ends with 1 if a threshold wasn't
+/// kept or nothing was counted for it, or if a service's memory grew in the hours of a soak. The report, k6's output and the services' logs stay in target/load.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many customers come, and for how long.
@@ -102,6 +105,8 @@ struct Target {
     simulator: String,
     /// What it runs on, for the report.
     told: String,
+    /// Where its services are, if they are ours.
+    ports: Option<Ports>,
 }
 
 /// Lets them come, and tells whether everything held.
@@ -116,28 +121,21 @@ pub(crate) async fn run(
     fs::create_dir_all(&logs).with_context(|| format!("{} can't be made", logs.display()))?;
     let busy = machine::load();
     let target = match &arguments.url {
-        Some(url) => Target { gateway: url.clone(), simulator: arguments.simulator.clone(), told: url.clone() },
+        Some(url) => {
+            Target { gateway: url.clone(), simulator: arguments.simulator.clone(), told: url.clone(), ports: None }
+        }
         None => start(arguments, workspace, stack).await?,
     };
     let mut command = k6.command(workspace, settings, &logs);
-    let scenarios: Vec<String> = arguments.scenario.iter().map(name).collect();
-    for (name, value) in [
-        ("PROFILE", name(&arguments.profile)),
-        ("SCENARIOS", scenarios.join(",")),
-        ("SCALE", arguments.scale.to_string()),
-        ("SEED", arguments.seed.to_string()),
-        ("P95", arguments.p95.map_or_else(String::new, |limit| limit.to_string())),
-        ("BASE_URL", target.gateway),
-        ("SIMULATOR_URL", target.simulator),
-    ] {
-        command.env(name, value);
-    }
+    command.envs(told(arguments, &target));
     // Of a system of our own only the defaults are true, whatever the developer's settings are.
     command.envs(if arguments.url.is_some() { administrator(settings)? } else { ADMIN.map(owned) });
-    let said = k6::run(command, &logs, stack).await?;
+    let coming = async |stack: &mut Stack| k6::run(command, &logs, stack).await;
+    let (said, usage) = Usage::during(stack, target.ports.as_ref(), coming).await?;
     let summary = Summary::read(&said.summary)?;
     let faults = summary.faults();
     ensure!(said.kept || !faults.is_empty(), "k6 says that a threshold wasn't kept, and its summary doesn't say which");
+    let grown = if arguments.profile == Profile::Soak { usage.growing() } else { Vec::new() };
     let heading = format!(
         "Profile {}, {}× its rates, seed {}, on {}.\nThis machine: {} cores; busy before with {busy}, after with {}.",
         name(&arguments.profile),
@@ -147,13 +145,27 @@ pub(crate) async fn run(
         machine::cores(),
         machine::load()
     );
-    let told = format!("{heading}\n\n{}", summary.table());
+    let growth: String = grown.iter().flat_map(|program| ["\n✘ ", program, "\n"]).collect();
     let report = logs.join(REPORT);
-    fs::write(&report, format!("# What customers met\n\n{heading}\n\n{}", summary.markdown()))
-        .with_context(|| format!("{} can't be written", report.display()))?;
-    report::say(format_args!("\n{told}"));
+    let page = format!("# What customers met\n\n{heading}\n\n{}{}{growth}", summary.markdown(), usage.markdown());
+    fs::write(&report, page).with_context(|| format!("{} can't be written", report.display()))?;
+    report::say(format_args!("\n{heading}\n\n{}{}{growth}", summary.table(), usage.table()));
     report::note(format_args!("\nThe report is {}.", workspace.shown(&report)));
-    Ok(faults.is_empty())
+    Ok(faults.is_empty() && grown.is_empty())
+}
+
+/// What the scripts are told of what is wanted, and where.
+fn told(arguments: &Arguments, target: &Target) -> [(&'static str, String); 7] {
+    let scenarios: Vec<String> = arguments.scenario.iter().map(name).collect();
+    [
+        ("PROFILE", name(&arguments.profile)),
+        ("SCENARIOS", scenarios.join(",")),
+        ("SCALE", arguments.scale.to_string()),
+        ("SEED", arguments.seed.to_string()),
+        ("P95", arguments.p95.map_or_else(String::new, |limit| limit.to_string())),
+        ("BASE_URL", target.gateway.clone()),
+        ("SIMULATOR_URL", target.simulator.clone()),
+    ]
 }
 
 /// Adds the verdict on the scripts: whether k6 takes them, for each profile.
@@ -178,16 +190,15 @@ async fn inspect(k6: &K6, workspace: &Workspace) -> Result<String> {
 async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) -> Result<Target> {
     let profile = if arguments.release { workspace::Profile::Release } else { workspace::Profile::Debug };
     let settings = Settings::from([("LOG_FORMAT", "json")]);
-    let may_install = !arguments.no_install;
-    let servers = demo::provide("load", may_install, profile, &settings, workspace, stack).await?;
-    let (ports, lines) = (Ports::any()?, Lines::In(workspace.load_logs()));
-    system::start(workspace, profile, &settings, &ports, &servers, &lines, stack).await?;
+    let (may_install, logs) = (!arguments.no_install, workspace.load_logs());
+    let (ports, servers) = demo::start("load", may_install, profile, &settings, logs, workspace, stack).await?;
     let at = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
     let (commit, database) = (machine::commit(workspace).await, &servers.database.description);
     Ok(Target {
         gateway: at(ports.of("gateway"))?,
         simulator: at(ports.simulator)?,
         told: format!("{} build of {commit} with {database}", profile.name()),
+        ports: Some(ports),
     })
 }
 

@@ -61,10 +61,7 @@ impl Summary {
 
     /// The same as Markdown.
     pub(super) fn markdown(&self) -> String {
-        let lines = self.rows().into_iter().map(|row| format!("| {} |\n", row.join(" | ")));
-        let mut lines: Vec<String> = lines.collect();
-        lines.insert(1, format!("{}|\n", "|---".repeat(COLUMNS.len())));
-        format!("{}{}", lines.concat(), self.remarks("- "))
+        format!("{}{}", report::markdown(&self.rows()), self.remarks("- "))
     }
 
     fn rows(&self) -> Vec<[String; COLUMNS.len()]> {

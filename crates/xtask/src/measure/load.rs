@@ -46,7 +46,7 @@ impl Load {
         let mut glance = interval(GLANCE);
         loop {
             tokio::select! {
-                _ = glance.tick() => load.peak = load.peak.max(replica.memory()?),
+                _ = glance.tick() => load.peak = load.peak.max(replica.vitals()?.memory),
                 seen = clients.join_next() => match seen {
                     Some(seen) => load.add(seen?),
                     None => break,

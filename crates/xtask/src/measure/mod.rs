@@ -104,13 +104,13 @@ async fn measure(service: &'static Service, bench: &Bench<'_>, users: &Users, fi
     }
     starts.sort_unstable();
     sleep(REST).await;
-    let idle_mib = Figure::idle(replica.memory()?);
+    let idle_mib = Figure::idle(replica.vitals()?.memory);
     figures.quiet.push(Quiet { service: service.name, start_ms: Figure::start(starts[STARTS / 2]), idle_mib });
 
     for traffic in users.traffic(service) {
         let load = Load::put(&replica, &traffic, CONNECTIONS, Duration::from_secs(figures.seconds)).await?;
         sleep(REST).await;
-        figures.busy.push(Busy::new(&traffic, load, replica.memory()?));
+        figures.busy.push(Busy::new(&traffic, load, replica.vitals()?.memory));
     }
     replica.stop().await
 }

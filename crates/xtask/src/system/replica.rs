@@ -1,6 +1,5 @@
 //! A service in its place: the process comes and goes, the address stays.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::{Launcher, PATIENCE};
 use crate::probe;
 use crate::process::Process;
 use crate::services::{Service, any_free, internal};
+use crate::vitals::Vitals;
 
 /// How often a starting service is asked whether it is ready.
 const CLOSELY: Duration = Duration::from_millis(1);
@@ -87,13 +87,11 @@ impl Replica {
         Ok(started.elapsed())
     }
 
-    /// The memory it has from the machine, in bytes: its resident set, with the pages of its program.
-    pub(crate) fn memory(&self) -> Result<u64> {
+    /// What it takes of this machine.
+    pub(crate) fn vitals(&self) -> Result<Vitals> {
         let process = self.process.as_ref().and_then(Process::identity);
         let (id, _) = process.with_context(|| format!("{} doesn't run", self.name))?;
-        let path = format!("/proc/{id}/status");
-        let status = fs::read_to_string(&path).with_context(|| format!("{path} can't be read"))?;
-        resident(&status).with_context(|| format!("{path} names no resident set"))
+        Vitals::of(id)
     }
 
     /// Asks it to stop, if it runs, and waits until it has. That it does so in good order is what is asked of it.
@@ -107,23 +105,5 @@ impl Replica {
     pub(crate) async fn kill(&mut self) -> Result<()> {
         let mut process = self.process.take().with_context(|| format!("{} doesn't run", self.name))?;
         process.kill().await
-    }
-}
-
-/// The resident set in bytes, from a process's `status`.
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_resident_set_is_read() {
-        assert_eq!(resident("VmHWM:\t   9000 kB\nVmRSS:\t   8192 kB\nThreads:\t2\n"), Some(8 << 20));
-        assert_eq!(resident("Threads:\t2\n"), None);
     }
 }
