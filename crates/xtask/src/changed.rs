@@ -50,7 +50,8 @@ const OF_IMAGES: [&str; 2] = ["crates/xtask/src/images/", "deploy/compose/"];
 /// longer what they were, in the form in which steps of a pipeline give their outputs.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The commit to compare with. Without it, or where it is unknown here, everything has changed.
+    /// The commit to compare with. Without it, or where it is unknown here, everything has changed; of one that came after
+    /// this one, nothing has.
     #[arg(long, value_name = "COMMIT")]
     since: Option<String>,
 }
@@ -107,6 +108,11 @@ async fn paths(since: Option<&str>, workspace: &Workspace) -> Result<Option<Vec<
     if git(workspace, &["cat-file", "-e", &format!("{since}^{{commit}}")]).await.is_err() {
         report::note(format_args!("{since} is not known here: everything counts as changed."));
         return Ok(None);
+    }
+    // A run that somebody starts again when newer programs were built would propose to go back to its own.
+    if git(workspace, &["merge-base", "--is-ancestor", "HEAD", since]).await.is_ok() {
+        report::note(format_args!("{since} has all that is here: nothing counts as changed."));
+        return Ok(Some(Vec::new()));
     }
     let names = git(workspace, &["diff", "--name-only", "--no-renames", "-z", since, "HEAD"]).await?;
     Ok(Some(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect()))
@@ -263,6 +269,28 @@ mod tests {
         let ways = text.split('"').filter(|part| part.contains("../")).map(|way| way.trim_start_matches('/'));
         let places = ways.flat_map(|way| [source.parent().unwrap().join(way), own.join(way)]);
         places.filter_map(|place| fs::canonicalize(place).ok()).filter(|place| !place.starts_with(own)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_overtaken_has_changed_nothing() {
+        let root = std::env::temp_dir().join(format!("cloudjet-changed-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        let workspace = Workspace::at(root.clone());
+        let as_somebody = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
+        let ask = async |arguments: &[&str]| git(&workspace, &[&as_somebody, arguments].concat()).await.unwrap();
+        ask(&["init", "--quiet"]).await;
+        let mut commits = Vec::new();
+        for name in ["old.rs", "new.rs"] {
+            fs::write(root.join(name), "").unwrap();
+            ask(&["add", "."]).await;
+            ask(&["commit", "--quiet", "--message", name]).await;
+            commits.push(ask(&["rev-parse", "HEAD"]).await);
+        }
+        let changed = async |since: &str| paths(Some(since), &workspace).await.unwrap().unwrap();
+        assert_eq!(changed(&commits[0]).await, [PathBuf::from("new.rs")]);
+        ask(&["checkout", "--quiet", &commits[0]]).await;
+        assert_eq!(changed(&commits[1]).await, Vec::<PathBuf>::new());
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[tokio::test]

@@ -46,6 +46,12 @@ impl Workspace {
         Ok(Self { root, target, cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) })
     }
 
+    /// Another one, for tests of what looks at a history.
+    #[cfg(test)]
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { target: root.join("target"), root, cargo: "cargo".into() }
+    }
+
     /// The top of the checkout.
     pub(crate) fn root(&self) -> &Path {
         &self.root

@@ -120,7 +120,7 @@ impl Usage {
         if self.0.is_empty() {
             String::new()
         } else {
-            format!("\nWhat they took of this machine:\n\n{}", table(&self.rows()))
+            format!("\nWhat the programs took of this machine:\n\n{}", table(&self.rows()))
         }
     }
 
