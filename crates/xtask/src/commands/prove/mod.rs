@@ -17,13 +17,13 @@ use clap::ValueEnum as _;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::build;
+use crate::commands::simulate;
 use crate::install::{self, Needs};
 use crate::place::Place;
 use crate::report::{self as terminal, Style, paint};
 use crate::servers;
 use crate::servers::mariadb::Server;
 use crate::settings::Settings;
-use crate::simulate;
 use crate::stack::Stack;
 use crate::workspace::{Profile, Workspace};
 

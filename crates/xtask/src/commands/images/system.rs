@@ -50,7 +50,8 @@ pub(super) struct System<'a> {
 impl<'a> System<'a> {
     /// The system, not yet started.
     pub(super) fn of(engine: &'a Engine, workspace: &Workspace, bases: &[Base]) -> Self {
-        let files = ["docker-compose.yml", "crates/xtask/src/images/proof.yml"].map(|file| workspace.root().join(file));
+        let files = ["docker-compose.yml", "crates/xtask/src/commands/images/proof.yml"]
+            .map(|file| workspace.root().join(file));
         let mut environment: Vec<_> = bases.iter().map(|base| (base.variable, base.image.clone())).collect();
         environment.push(("SHUTDOWN_DELAY_SECONDS", DELAY.to_string()));
         Self { engine, files, environment }

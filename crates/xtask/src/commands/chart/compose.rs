@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::object::Reach as _;
 use super::rules::{Faults, Setting};
 use crate::build::MIGRATE;
-use crate::images;
+use crate::commands::images;
 use crate::services::{SERVICES, internal};
 
 /// What a container of ours may do: nothing but run, within bounds.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::merge::Tag;
 use super::operation::Operation;
-use crate::generate::markers::cell;
+use crate::commands::generate::markers::cell;
 
 /// Operations that do the same, at one or several addresses.
 struct Row<'a> {
@@ -40,7 +40,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::generate::api::operation;
+    use crate::commands::generate::api::operation;
 
     #[test]
     fn what_has_two_addresses_stands_once() {

@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::commands::reconcile::Books;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
 use crate::place::Place;
-use crate::reconcile::Books;
 use crate::servers::{CLIENT_FILE, Console, DATABASE_NAME, Database, Servers, mariadb, redis, require_mariadb};
 use crate::services::{Ports, described};
 use crate::settings::Settings;

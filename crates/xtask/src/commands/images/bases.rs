@@ -104,7 +104,7 @@ async fn stand_in(image: &str, engine: &Engine, workspace: &Workspace) -> Result
     if !engine.has(DEBIAN).await {
         report::step("Making a Debian for the stand-ins", debian(engine, workspace)).await?;
     }
-    let files = workspace.root().join("crates/xtask/src/images/stand-in");
+    let files = workspace.root().join("crates/xtask/src/commands/images/stand-in");
     if image != RUST.stand_in {
         let target = image.rsplit('/').next().unwrap_or_default().to_owned();
         return engine.build(image, &files.join("Dockerfile"), &files, &["--target".to_owned(), target]).await;

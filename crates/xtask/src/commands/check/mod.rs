@@ -6,17 +6,15 @@ use std::process::Stdio;
 
 use anyhow::{Result, bail};
 
-use crate::chart::{self, Golden};
-use crate::generate;
-use crate::links;
-use crate::load;
-use crate::monitoring;
-use crate::pipelines;
+use crate::commands::chart::{self, Golden};
+use crate::commands::{generate, load, monitoring, pipelines};
 use crate::process::run_on_terminal;
 use crate::report;
 use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
+
+mod links;
 
 /// Check all that can be judged without a run: code, what is generated of it, documents, deployment, pipelines.
 #[derive(clap::Args)]

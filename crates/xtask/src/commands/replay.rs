@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::contract::session::{Role, Session};
+use crate::commands::contract::session::{Role, Session};
 use crate::migrate::ADMIN;
 use crate::probe;
 use crate::report;

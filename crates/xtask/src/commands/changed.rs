@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use crate::images;
+use crate::commands::images;
 use crate::process::said;
 use crate::report;
 use crate::workspace::Workspace;
@@ -42,7 +42,7 @@ const READ_BY_TESTS: [&str; 10] = [
 ];
 
 /// What every image is built or proven with.
-const OF_IMAGES: [&str; 2] = ["crates/xtask/src/images/", "deploy/compose/"];
+const OF_IMAGES: [&str; 2] = ["crates/xtask/src/commands/images/", "deploy/compose/"];
 
 /// Tell which tests and which images a change asks for.
 ///
@@ -229,7 +229,9 @@ mod tests {
 
     #[tokio::test]
     async fn tests_are_run_and_are_in_no_image() {
-        for path in ["crates/orders/tests/holds.rs", "crates/testkit/src/lib.rs", "crates/xtask/src/check.rs"] {
+        for path in
+            ["crates/orders/tests/holds.rs", "crates/testkit/src/lib.rs", "crates/xtask/src/commands/check/mod.rs"]
+        {
             assert_eq!(changes(&[path]).await, Changes { code: true, programs: Vec::new() }, "{path}");
         }
         for place in READ_BY_TESTS {
@@ -297,7 +299,7 @@ mod tests {
     async fn what_is_not_known_to_be_harmless_changes_everything() {
         let unknown =
             ["Cargo.lock", "Dockerfile", ".cargo/config.toml", ".sqlx/query-1.json", "migrations/1.sql", "new"];
-        for path in unknown.into_iter().chain(["crates/xtask/src/images/proof.yml", "deploy/compose/x.conf"]) {
+        for path in unknown.into_iter().chain(["crates/xtask/src/commands/images/proof.yml", "deploy/compose/x.conf"]) {
             assert_eq!(changes(&[path]).await, Changes::everything(), "{path}");
         }
         assert_eq!(paths(Some("no-such-commit"), &Workspace::find().unwrap()).await.unwrap(), None);

@@ -235,7 +235,7 @@ mod tests {
     /// Whatever can be asked for here is in the scripts, and nothing is there that can't.
     #[test]
     fn profiles_and_journeys_are_those_of_the_scripts() {
-        let script = include_str!("../../../../deploy/cloudjet/load/profiles.js");
+        let script = include_str!("../../../../../deploy/cloudjet/load/profiles.js");
         let keys = |from: &str| -> Vec<String> {
             let block = script.split_once(from).unwrap().1.split_once('}').unwrap().0;
             let names = block.split([',', '{']).filter_map(|part| part.split_once(':'));

@@ -90,9 +90,9 @@ mod tests {
     /// Compose, the chart and this tool run the same scripts; another k6 might judge them otherwise.
     #[test]
     fn there_is_one_version_of_k6() {
-        let compose = include_str!("../../../../docker-compose.yml");
+        let compose = include_str!("../../../../../docker-compose.yml");
         assert!(compose.contains(&format!("${{K6_IMAGE:-grafana/k6:{VERSION}}}")), "docker-compose.yml");
-        let values = include_str!("../../../../deploy/cloudjet/values.yaml");
+        let values = include_str!("../../../../../deploy/cloudjet/values.yaml");
         let image = format!("image: {{ repository: docker.io/grafana/k6, tag: \"{VERSION}\",");
         assert!(values.contains(&image), "values.yaml");
     }

@@ -3,10 +3,10 @@
 use anyhow::{Result, bail};
 
 use crate::build;
+use crate::commands::reconcile;
 use crate::install::{self, Needs};
 use crate::migrate::{self, Load};
 use crate::place::Place;
-use crate::reconcile;
 use crate::report;
 use crate::servers;
 use crate::services::Ports;

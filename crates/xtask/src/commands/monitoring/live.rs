@@ -14,7 +14,7 @@ use super::dashboards::Panel;
 use super::picture::{self, Chart};
 use super::prometheus::{self, Prometheus};
 use super::{Arguments, Files, alertmanager, told};
-use crate::contract::newman;
+use crate::commands::contract::newman;
 use crate::metrics::Query;
 use crate::servers::redis;
 use crate::services::Ports;
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_decides_is_found_in_the_rendered_chart() {
-        let rendered = include_str!("../../../../deploy/golden/prod.yaml");
+        let rendered = include_str!("../../../../../deploy/golden/prod.yaml");
         let queries = decisions(rendered).unwrap();
         assert!(queries.keys().any(|who| who.contains("ScaledObject")), "{queries:?}");
         assert!(queries.keys().any(|who| who.contains("AnalysisTemplate")), "{queries:?}");

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_gateway_has_the_routes_that_are_read() {
-        let routes = routes(include_str!("../../../../services/gateway/src/routes.rs")).unwrap();
+        let routes = routes(include_str!("../../../../../services/gateway/src/routes.rs")).unwrap();
         assert_eq!(routes.len(), 9, "{routes:?}");
         assert_eq!(routes["/api/airports"], ("flight-service".to_owned(), "/api/flights/airports".to_owned()));
     }
