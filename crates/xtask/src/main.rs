@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 
 mod build;
 mod children;
+mod client;
 mod commands;
 mod install;
 mod interrupt;

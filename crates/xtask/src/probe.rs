@@ -1,16 +1,16 @@
-//! Asking a server whether it is ready, over a plain connection: no HTTP client is worth its compile time
-//! for one request.
+//! Asking a server whether it is ready.
 
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::client::{Client, Request};
 use crate::process::{Process, indented};
 
 /// How often a starting server is asked.
@@ -89,51 +89,8 @@ pub(crate) async fn http(port: u16, path: &str) -> io::Result<()> {
 
 /// Whether `GET path` at `address` answers 200.
 pub(crate) async fn http_at(address: SocketAddr, path: &str) -> io::Result<()> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    let answer = exchange(address, request.as_bytes(), usize::MAX).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    let status = answer.split_whitespace().nth(1).unwrap_or_default();
-    if status == "200" {
-        return Ok(());
-    }
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim());
-    Err(io::Error::other(format!("{path} answers {status} {body}")))
-}
-
-/// What `POST path` on `port` answers to a JSON body, which must be 200.
-pub(crate) async fn post(port: u16, path: &str, body: &str) -> io::Result<Vec<u8>> {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    answered_200(port, path, &request).await
-}
-
-/// What `GET path` on `port` answers, which must be 200.
-pub(crate) async fn get(port: u16, path: &str) -> io::Result<Vec<u8>> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
-    answered_200(port, path, &request).await
-}
-
-/// What `method path` on `port` answers to somebody with a session, which must be 200.
-pub(crate) async fn ask(method: &str, port: u16, path: &str, token: &str) -> io::Result<Vec<u8>> {
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
-         content-length: 0\r\n\r\n"
-    );
-    answered_200(port, path, &request).await
-}
-
-/// The body of the answer to a request, if that is 200.
-async fn answered_200(port: u16, path: &str, request: &str) -> io::Result<Vec<u8>> {
-    let answer = exchange(local(port), request.as_bytes(), usize::MAX).await?;
-    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(answer.len());
-    let (head, body) = answer.split_at(end_of_head);
-    if head.starts_with(b"HTTP/1.1 200 ") {
-        return Ok(body.trim_ascii_start().to_vec());
-    }
-    Err(io::Error::other(format!("{path} answers {}", String::from_utf8_lossy(&answer))))
+    let answer = Client::new(address).ask(&Request::get(path)).await;
+    answer.map(drop).map_err(|lost| io::Error::other(format!("{:#}", Error::from(lost))))
 }
 
 /// Whether a MySQL or MariaDB server on `port` greets, which it does only when it takes connections.
@@ -195,15 +152,7 @@ mod tests {
         http(ready, "/readyz").await.unwrap();
         let starting = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"database\":\"down\"}").await;
         let error = http(starting, "/readyz").await.unwrap_err();
-        assert_eq!(error.to_string(), "/readyz answers 503 {\"database\":\"down\"}");
-    }
-
-    #[tokio::test]
-    async fn the_body_of_a_good_answer_is_told() {
-        let good = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
-        assert_eq!(post(good, "/x", "{}").await.unwrap(), b"{}");
-        let refusing = answering(b"HTTP/1.1 401 Unauthorized\r\n\r\n{\"code\":\"wrong\"}").await;
-        assert!(post(refusing, "/x", "{}").await.unwrap_err().to_string().contains("wrong"));
+        assert_eq!(error.to_string(), "/readyz answers 503 Service Unavailable: {\"database\":\"down\"}");
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! The programs that make up a running CloudJet, and the ports they stand on.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::settings::Settings;
 
@@ -115,6 +115,15 @@ impl Ports {
     /// The public port of the service `name`.
     pub(crate) fn of(&self, name: &str) -> Option<u16> {
         self.services().find_map(|(service, port)| (service.name == name).then_some(port))
+    }
+
+    /// Where the service `name` is asked, on this machine.
+    ///
+    /// # Errors
+    /// If there is no such service.
+    pub(crate) fn address(&self, name: &str) -> Result<SocketAddr> {
+        let port = self.of(name).with_context(|| format!("there is no {name}-service"))?;
+        Ok((Ipv4Addr::LOCALHOST, port).into())
     }
 
     /// Makes sure that nothing listens on any of them.

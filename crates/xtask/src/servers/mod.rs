@@ -4,6 +4,7 @@
 //! the target directory, they read no configuration of the machine, and nothing of the machine is touched.
 
 use anyhow::{Result, bail};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::settings::Settings;
 use crate::stack::Stack;
@@ -18,6 +19,9 @@ pub(crate) use redis::PROGRAMS as REDIS_PROGRAMS;
 
 /// The name of the database. The data of sqlx's macros has it baked in.
 pub(crate) const DATABASE_NAME: &str = "cloudjet";
+
+/// What a part of a URL can't hold as it is: all but the unreserved characters of RFC 3986.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// How to reach the database.
 pub(crate) struct Database {
@@ -113,11 +117,11 @@ impl Database {
     pub(crate) fn url(&self) -> String {
         format!(
             "mysql://{}:{}@{}:{}/{}",
-            url_encoded(&self.user),
-            url_encoded(&self.password),
+            in_a_url(&self.user),
+            in_a_url(&self.password),
             self.host,
             self.port,
-            url_encoded(&self.name)
+            in_a_url(&self.name)
         )
     }
 
@@ -181,13 +185,8 @@ impl Cache {
 }
 
 /// `text` as a part of a URL.
-fn url_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+fn in_a_url(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, &RESERVED)
 }
 
 #[cfg(test)]

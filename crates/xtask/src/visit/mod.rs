@@ -3,16 +3,14 @@
 //!
 //! It knows nothing of who started the system or what is done to it meanwhile: that is for the commands.
 
-mod client;
 mod doors;
 mod provider;
 mod restarts;
 mod users;
 mod visitor;
 
-pub(crate) use client::{Client, Lost, Request, ask};
 pub(crate) use doors::{DELAY, Doors, Probes};
 pub(crate) use provider::{Provider, Receipt};
 pub(crate) use restarts::{Pair, Restarts};
-pub(crate) use users::{Traffic, Users};
+pub(crate) use users::{Traffic, Users, credentials, log_in};
 pub(crate) use visitor::{Seen, Visitor, first_words};

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Request, ask};
+use crate::client::{Request, ask};
 
 /// Where it is.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::client::{Request, ask};
+use crate::client::{Request, ask};
 use crate::migrate::ADMIN;
 use crate::services::Service;
 use crate::welcome::{PASSENGER, tomorrow};
@@ -87,13 +87,15 @@ impl Users {
     }
 }
 
-fn credentials((email, password): (&str, &str)) -> Request {
+/// The request that opens a session for whoever has this e-mail address and password.
+pub(crate) fn credentials((email, password): (&str, &str)) -> Request {
     Request::post("/api/auth/login", &json!({ "email": email, "password": password }))
 }
 
-async fn log_in(auth: SocketAddr, account: (&str, &str)) -> Result<String> {
-    let answer = ask(auth, &credentials(account)).await?;
-    Ok(answer["token"].as_str().context("a log-in gave no token")?.to_owned())
+/// The token of a session that is opened at `auth`.
+pub(crate) async fn log_in(auth: SocketAddr, account: (&str, &str)) -> Result<String> {
+    let answer = ask(auth, &credentials(account)).await.with_context(|| format!("{} can't log in", account.0))?;
+    Ok(answer["token"].as_str().with_context(|| format!("{} got no token", account.0))?.to_owned())
 }
 
 fn book(schedule: i64, seat: &str) -> Request {

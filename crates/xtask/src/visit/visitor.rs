@@ -10,8 +10,8 @@ use anyhow::{Context as _, Error, Result};
 use hyper::body::Bytes;
 use serde::Serialize;
 
-use super::client::{Client, Lost, Request};
 use super::doors::Doors;
+use crate::client::{Client, Lost, Request};
 
 /// How much of a reason a table has room for, in characters.
 const FIRST_WORDS: usize = 100;

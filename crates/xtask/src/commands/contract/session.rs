@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
 
-use crate::probe;
 use crate::services::{self, Ports, Service};
+use crate::visit::log_in;
 
 /// What somebody is to the airline.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,13 +22,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Logs in with an e-mail address and a password.
-    pub(crate) async fn open(who: Role, (email, password): (&str, &str), ports: &Ports) -> Result<Self> {
-        let port = ports.of("auth").context("there is no auth-service to log in at")?;
-        let credentials = json!({ "email": email, "password": password }).to_string();
-        let answer = probe::post(port, "/api/auth/login", &credentials).await;
-        let answer: Value = serde_json::from_slice(&answer.with_context(|| format!("{email} can't log in"))?)?;
-        let token = answer["token"].as_str().with_context(|| format!("{email} got no token"))?;
-        Ok(Self { who, token: token.to_owned() })
+    pub(crate) async fn open(who: Role, account: (&str, &str), ports: &Ports) -> Result<Self> {
+        Ok(Self { who, token: log_in(ports.address("auth")?, account).await? })
     }
 
     /// Whether `service` may answer them otherwise than anybody else: only where administrators may do more, their

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::visit::{Doors, Provider, Request, Seen, Visitor, first_words};
+use crate::client::Request;
+use crate::visit::{Doors, Provider, Seen, Visitor, credentials, first_words};
 use crate::{random, welcome};
 
 /// How many there are.
@@ -101,8 +102,7 @@ impl Customer {
     }
 
     async fn log_in(&mut self) -> Result<()> {
-        let credentials = json!({ "email": self.email, "password": PASSWORD });
-        let session = self.ask("auth", &Request::post("/api/auth/login", &credentials)).await?;
+        let session = self.ask("auth", &credentials((&self.email, PASSWORD))).await?;
         text(&session["token"])?.clone_into(&mut self.token);
         Ok(())
     }

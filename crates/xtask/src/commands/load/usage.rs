@@ -2,12 +2,13 @@
 //! whether their memory grows.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::probe;
+use crate::client::{Client, Request};
 use crate::report;
 use crate::services::{Ports, internal};
 use crate::stack::Stack;
@@ -63,9 +64,8 @@ impl Usage {
         for ((program, before), after) in usage.0.iter_mut().zip(before).zip(after) {
             program.processor = after.saturating_sub(before);
             if let Some(port) = program.internal {
-                let metrics =
-                    probe::get(port, "/metrics").await.with_context(|| format!("{} tells nothing", program.name))?;
-                program.requests = Some(counted(REQUESTS, &String::from_utf8_lossy(&metrics)));
+                let metrics = Client::new((Ipv4Addr::LOCALHOST, port).into()).ask(&Request::get("/metrics")).await;
+                program.requests = Some(counted(REQUESTS, &String::from_utf8_lossy(&metrics?)));
             }
         }
         Ok((done, usage))

@@ -10,8 +10,9 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
+use crate::client::{Client, Lost};
 use crate::system::Replica;
-use crate::visit::{Client, Lost, Traffic};
+use crate::visit::Traffic;
 
 /// How often memory is looked at.
 const GLANCE: Duration = Duration::from_millis(50);

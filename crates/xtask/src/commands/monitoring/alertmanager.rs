@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{routes, told, yaml};
+use crate::client::{self, Client, Request};
 use crate::process::{Output, Process};
 use crate::services::any_free;
-use crate::visit::{self, Client, Request};
 use crate::workspace::Workspace;
 use crate::{probe, programs};
 
@@ -66,7 +66,7 @@ pub(super) async fn check(logs: &Path, workspace: &Workspace) -> Result<String> 
 
 /// Whether the alert with these labels is in this state.
 async fn is(address: SocketAddr, labels: &Labels, expected: &str) -> Result<()> {
-    let alerts = visit::ask(address, &Request::get("/api/v2/alerts")).await?;
+    let alerts = client::ask(address, &Request::get("/api/v2/alerts")).await?;
     let mut alerts = alerts.as_array().into_iter().flatten();
     let found = alerts.find(|alert| alert["labels"] == json!(labels)).map(|alert| &alert["status"]["state"]);
     anyhow::ensure!(found.is_some_and(|state| state == expected), "{labels:?} should be {expected}, and is {found:?}");

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::rules;
+use crate::client::{self, Request};
 use crate::probe;
 use crate::process::{Output, Process};
 use crate::services::{Ports, any_free, internal};
 use crate::stack::Stack;
-use crate::visit::{self, Request};
 use crate::workspace::Workspace;
 
 /// What it is called.
@@ -111,7 +111,7 @@ impl Prometheus {
 
     async fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
         let parameters = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        let mut answer = visit::ask(self.address, &Request::get(format!("{path}?{parameters}"))).await?;
+        let mut answer = client::ask(self.address, &Request::get(format!("{path}?{parameters}"))).await?;
         Ok(answer["data"].take())
     }
 }

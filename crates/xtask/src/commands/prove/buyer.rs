@@ -20,7 +20,8 @@ use tokio::time::{sleep, timeout};
 use super::ledger::{Booking, Pulse, Tally, Word, may_be_asked_again};
 use super::room::HOLD;
 use super::store::Schedule;
-use crate::visit::{Client, Lost, Provider, Request};
+use crate::client::{Client, Lost, Request};
+use crate::visit::Provider;
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);

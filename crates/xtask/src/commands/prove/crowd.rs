@@ -17,8 +17,8 @@ use super::ledger::{Booking, Tally};
 use super::room::Room;
 use super::store::{FIRST_ACCOUNT, Schedule, Seats, Store};
 use super::token::session;
+use crate::client::{self, Request};
 use crate::report::{self, Style, paint};
-use crate::visit::{self, Request};
 use crate::welcome::tomorrow;
 
 /// The seats of the flight that everybody wants.
@@ -66,7 +66,7 @@ impl Arena {
         let session = session(&camp.secret_key()?, store.administrator().await?)?;
         for flight in FLIGHTS {
             let publish = Request::post("/api/admin/flights-with-schedules", &published(flight)).by(&session);
-            visit::ask(room.gateway, &publish.answered(StatusCode::CREATED)).await?;
+            client::ask(room.gateway, &publish.answered(StatusCode::CREATED)).await?;
         }
         let [schedule, others] = [store.schedule(FLIGHTS[0]).await?, store.schedule(FLIGHTS[1]).await?];
         let ground = Ground {

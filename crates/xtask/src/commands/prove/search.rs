@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::store::Schedule;
-use crate::visit::{Client, Request};
+use crate::client::{Client, Request};
+
 use crate::welcome::tomorrow;
 
 /// How often is searched, and how long an answer may take.

@@ -42,9 +42,9 @@ impl Request {
         Self { method: Method::GET, path: path.into(), token: None, key: None, body: None, expected: StatusCode::OK }
     }
 
-    /// `POST path` with a JSON body.
-    pub(crate) fn post(path: impl Into<String>, body: &Value) -> Self {
-        Self { method: Method::POST, body: Some(body.to_string()), ..Self::get(path) }
+    /// `POST path` with a JSON body, or with none.
+    pub(crate) fn post<'a>(path: impl Into<String>, body: impl Into<Option<&'a Value>>) -> Self {
+        Self { method: Method::POST, body: body.into().map(Value::to_string), ..Self::get(path) }
     }
 
     /// The same from whom `token` signs in.
