@@ -57,12 +57,12 @@ impl Console {
 
     /// The first row that `sql` has.
     pub(crate) async fn row(&self, sql: &str) -> Result<Vec<String>> {
-        self.rows(sql).await?.into_iter().next().context("no row")
+        self.rows(sql).await?.into_iter().next().with_context(|| format!("there is no row: {sql}"))
     }
 
     /// The first value that `sql` has.
     pub(crate) async fn value(&self, sql: &str) -> Result<String> {
-        self.row(sql).await?.into_iter().next().context("an empty row")
+        self.row(sql).await?.into_iter().next().with_context(|| format!("there is an empty row: {sql}"))
     }
 
     /// Carries `sql` out.

@@ -18,10 +18,10 @@ use crate::workspace::Workspace;
 
 mod cases;
 mod compose;
-mod documents;
 mod golden;
 mod helm;
 mod object;
+mod project;
 mod refused;
 mod rules;
 mod values;
@@ -108,18 +108,16 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     };
     let asking = helm::ask(python, &request);
     let answer = report::step(&format!("Rendering the chart {} times", asked.len()), asking).await?;
-    let project =
+    let app_project =
         answer.manifests.first().and_then(|file| file.objects.iter().next()).context("there is no AppProject")?;
-    let documents = documents::read(workspace, project)?;
+    let project = project::read(workspace, app_project)?;
     let (taken, tried) = answer.cases.split_at(sound);
 
     verdicts.add("chart: lint", async { told(&lint(&answer), "4 environments") }).await;
     let renders =
         format!("{} renders, {} objects", taken.len(), taken.iter().map(|r| r.objects.iter().count()).sum::<usize>());
     verdicts.add("chart: schemas", async { told(&schemas(taken), &renders) }).await;
-    verdicts
-        .add("chart: rules", async { told(&broken(taken, &documents), &format!("{} rules", rules::count())) })
-        .await;
+    verdicts.add("chart: rules", async { told(&broken(taken, &project), &format!("{} rules", rules::count())) }).await;
     let refusals = tried.iter().map(|r| (r.name.as_str(), r.refusal.as_deref()));
     verdicts
         .add("chart: bad values", async { told(&refused::faults(refusals), &format!("{} refused", tried.len())) })
@@ -128,10 +126,10 @@ async fn judge(verdicts: &mut Verdicts, workspace: &Workspace, python: &Path, go
     let values = values::document(&answer.values);
     verdicts.add("chart: docs/values.md", golden::settle(golden, workspace, Path::new(values::PATH), &values)).await;
     let kept = said(workspace.git(&["ls-files", "deploy"])).await?;
-    let compose = Compose { file: &answer.compose, settings: &documents.settings, kept: &kept, root: workspace.root() };
+    let compose = Compose { file: &answer.compose, settings: &project.settings, kept: &kept, root: workspace.root() };
     let containers = format!("{} services", answer.compose["services"].as_object().map_or(0, serde_json::Map::len));
     verdicts.add("compose: rules", async { told(&compose.faults(), &containers) }).await;
-    verdicts.add("deploy", async { told(&beside(workspace, &answer, project), "manifests") }).await;
+    verdicts.add("deploy", async { told(&beside(workspace, &answer, app_project), "manifests") }).await;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::stack::Stack;
 use crate::verdicts::Verdicts;
 use crate::workspace::Workspace;
 
-mod links;
+mod documents;
 
 /// Check all that can be judged without a run: code, what is generated of it, documents, deployment, pipelines.
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, stack: &mu
     } else {
         verdicts.skip("dependencies", "cargo-deny is not installed");
     }
-    verdicts.add("links", links::check(workspace)).await;
+    verdicts.add("documents", documents::check(workspace)).await;
     chart::check(&mut verdicts, workspace, Golden::Compare).await;
     pipelines::check(&mut verdicts, workspace).await;
     monitoring::check(&mut verdicts, workspace).await;

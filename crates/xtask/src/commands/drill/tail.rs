@@ -46,13 +46,7 @@ pub(super) async fn rehearse(
     until_given_back(site).await?;
     protocol.fact("customers travelled on after it", seen.lost == 0, seen.told());
 
-    protocol
-        .step("kill -9, delete its data, and start an empty one", async {
-            site.lose_database(stack).await?;
-            site.start_database(stack).await?;
-            Ok(((), String::new()))
-        })
-        .await?;
+    protocol.step("kill -9, delete its data, and start an empty one", start_empty(site, stack)).await?;
     protocol.step("load the dump", dump.load(site)).await?;
     protocol.step("leave out the numbers that lost rows had", backup::leave_a_gap(site)).await?;
     site.let_services_in().await?;
@@ -74,39 +68,45 @@ pub(super) async fn rehearse(
     let saw = format!("what was paid is {} again, what was cancelled is {}", begun.booking, paid.booking);
     protocol.fact("payments of the dump are as the provider has them", holds, saw);
 
-    let unknown = protocol
-        .step("look for money of orders that the dump doesn't have", async {
-            let unknown = unknown_money(site).await?;
-            let won: i64 = unknown.values().map(|receipt| receipt.price).sum();
-            let saw = format!("{} receipts, {won} won: reconcile can't know of them", unknown.len());
-            Ok((unknown, saw))
-        })
-        .await?;
-    protocol
-        .step("have the provider's console send their webhooks again, an hour passes", async {
-            for receipt in unknown.keys() {
-                site.provider.tell_again(receipt).await?;
-            }
-            let hour =
-                "update provider_events set received_at = received_at - interval 1 hour where applied_at is null";
-            site.console.run(hour).await?;
-            let asked = Instant::now();
-            while !unknown_money(site).await?.is_empty() || !still_paid(site, &unknown).await?.is_empty() {
-                ensure!(
-                    asked.elapsed() < PATIENCE,
-                    "{} receipts still have money",
-                    still_paid(site, &unknown).await?.len()
-                );
-                sleep(Duration::from_millis(500)).await;
-            }
-            Ok(((), format!("all {} went back", unknown.len())))
-        })
-        .await?;
+    let unknown = protocol.step("look for money of orders that the dump doesn't have", count_unknown(site)).await?;
+    let telling = tell_again(site, &unknown);
+    protocol.step("have the provider's console send their webhooks again, an hour passes", telling).await?;
     let recount = crowd.recount().await;
     protocol.fact("nobody else's was touched", recount.missing.is_empty(), recount.told());
     let (books, told) = site.reconcile().await?;
     protocol.fact("the books agree", books.settled, told);
     Ok(())
+}
+
+async fn start_empty(site: &mut Site<'_>, stack: &mut Stack) -> Result<((), String)> {
+    site.lose_database(stack).await?;
+    site.start_database(stack).await?;
+    Ok(((), String::new()))
+}
+
+async fn count_unknown(site: &Site<'_>) -> Result<(BTreeMap<String, Receipt>, String)> {
+    let unknown = unknown_money(site).await?;
+    let won: i64 = unknown.values().map(|receipt| receipt.price).sum();
+    let saw = format!("{} receipts, {won} won: reconcile can't know of them", unknown.len());
+    Ok((unknown, saw))
+}
+
+/// Has the provider tell of `receipts` once more, and waits until what is on them has gone back.
+async fn tell_again(site: &Site<'_>, receipts: &BTreeMap<String, Receipt>) -> Result<((), String)> {
+    for receipt in receipts.keys() {
+        site.provider.tell_again(receipt).await?;
+    }
+    let hour = "update provider_events set received_at = received_at - interval 1 hour where applied_at is null";
+    site.console.run(hour).await?;
+    let asked = Instant::now();
+    loop {
+        let paid = still_paid(site, receipts).await?.len();
+        if paid == 0 && unknown_money(site).await?.is_empty() {
+            return Ok(((), format!("all {} went back", receipts.len())));
+        }
+        ensure!(asked.elapsed() < PATIENCE, "{paid} receipts still have money");
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// Waits until no refund is under way.

@@ -13,9 +13,9 @@ use crate::workspace::Workspace;
 const ROUTES: &str = "services/gateway/src/routes.rs";
 const README: &str = "README.md";
 
-/// Reads them. `project` is Argo CD's.
-pub(super) fn read(workspace: &Workspace, project: &Object) -> Result<Project> {
-    let (kinds, namespaces) = rules::allowed(project);
+/// Reads them; `app_project` is Argo CD's.
+pub(super) fn read(workspace: &Workspace, app_project: &Object) -> Result<Project> {
+    let (kinds, namespaces) = rules::allowed(app_project);
     let routes = routes(&workspace.read(Path::new(ROUTES))?).context(ROUTES)?;
     Ok(Project {
         metrics: Metrics::read(&workspace.read(Path::new(metrics::DOCUMENT))?),
