@@ -38,6 +38,11 @@ impl Page {
         Self { limit: self.limit.or(Some(limit)), ..self }
     }
 
+    /// Whether it ends only where the list does.
+    pub fn is_open(self) -> bool {
+        self.limit.is_none()
+    }
+
     /// How many rows are skipped.
     pub fn offset(self) -> u32 {
         self.offset

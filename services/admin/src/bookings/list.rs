@@ -1,18 +1,21 @@
 //! `GET /api/admin/bookings`: everybody's bookings.
 
 use axum::extract::State;
+use axum::response::Response;
 use common::auth::Admin;
 use common::error::{ApiError, Problem};
 use common::http::openapi::{Failures, NotAdministrator};
 use common::http::wire::{Id, date, one_of};
-use common::http::{Json, Query};
+use common::http::{Query, long_list};
 use common::page::Page;
+use futures_util::TryStreamExt as _;
 use orders::Orders;
 use orders::bookings::{BookingStatus, Filter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Bookings;
+use super::shape::AnyBooking;
 
 /// Which bookings: those that fit all that is said.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,7 +44,7 @@ impl Wanted {
 
 /// List everybody's bookings.
 ///
-/// Newest first: all of them, or a page of those that fit.
+/// Newest first: all of them, however many, or a page of those that fit.
 #[utoipa::path(
     get,
     path = "/api/admin/bookings",
@@ -61,6 +64,7 @@ pub(crate) async fn list(
     State(orders): State<Orders>,
     Query(wanted): Query<Wanted>,
     page: Page,
-) -> Result<Json<Bookings>, ApiError> {
-    Ok(Json(orders.bookings(&wanted.filter()?, page).await?.into()))
+) -> Result<Response, ApiError> {
+    let parts = orders.bookings(wanted.filter()?, page);
+    long_list("bookings", parts.map_ok(|part| part.into_iter().map(AnyBooking::from).collect())).await
 }

@@ -84,6 +84,43 @@ async fn all_are_listed_newest_first_or_a_page_of_them(_: MySqlPoolOptions, data
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn more_than_anybody_would_hold_at_once_are_listed_all_the_same(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let service = Service::start(database);
+    let admin = service.admin().await;
+    let (buyer, schedule) = (seed::user(&service.world.db).await, service.schedule(180).await);
+    let first = service.desk.book(buyer, schedule, &["1A"]).await;
+    // Three parts of a list, and hundreds in each second: wherever a part ends, others were made in the same one.
+    let copies =
+        "insert into bookings (booking_number, user_id, schedule_id, total_amount, contact_email, contact_phone,
+                                        payment_method, status, created_at)
+                  with recursive n (i) as (select 1 union all select i + 1 from n where i < 700)
+                  select concat('CJ', i + more), user_id, schedule_id, total_amount, contact_email, contact_phone,
+                         payment_method, 'CANCELLED', created_at + interval i div 300 second
+                  from bookings, n, (select 0 more union all select 700) twice where booking_id = ?";
+    service.by_hand(copies, first.booking_id).await;
+    service
+        .by_hand(
+            "insert into passengers (booking_id, name_kor, birth_date)
+                  select booking_id, booking_number, '1990-02-03' from bookings where booking_id > ?",
+            first.booking_id,
+        )
+        .await;
+    let newest_first = "select booking_number from bookings order by created_at desc, booking_id desc";
+    let expected: Vec<String> = sqlx::query_scalar(newest_first).fetch_all(&service.world.db).await.unwrap();
+    assert_eq!(expected.len(), 1401);
+    assert_eq!(numbers(&admin, LIST).await, expected);
+    assert_eq!(numbers(&admin, &format!("{LIST}?offset=600")).await, expected[600..]);
+    assert_eq!(numbers(&admin, &format!("{LIST}?status=CANCELLED")).await.len(), 1400);
+    let body = admin.get(&format!("{LIST}?status=CANCELLED")).await.expect(200);
+    for booking in body["bookings"].as_array().unwrap() {
+        assert_eq!(booking["passengers"][0]["name_kor"], booking["booking_number"]);
+    }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_filter_leaves_what_fits_all_of_it(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let service = Service::start(database);
     let admin = service.admin().await;

@@ -6,6 +6,7 @@ pub(super) mod store;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::money::Money;
 use common::page::Page;
+use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use sqlx::MySqlConnection;
 use utoipa::ToSchema;
@@ -165,13 +166,31 @@ pub struct Filter {
     pub user_id: Option<i64>,
 }
 
+/// How many bookings are read at once, where all are wanted.
+const PART: u32 = 500;
+
 impl Orders {
-    /// Everybody's bookings, newest first.
-    pub async fn bookings(&self, filter: &Filter, page: Page) -> sqlx::Result<Vec<Booking>> {
-        let mut connection = self.db.acquire().await?;
-        let mut bookings = store::fitting(&mut connection, filter, page).await?;
-        store::seat_passengers(&mut connection, &mut bookings).await?;
-        Ok(bookings)
+    /// Everybody's bookings, newest first: one part after the other, because nobody can hold those of years. What is
+    /// booked meanwhile is not among them.
+    pub fn bookings(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> impl Stream<Item = sqlx::Result<Vec<Booking>>> + Send + use<> {
+        let db = self.db.clone();
+        stream::try_unfold(Some((page.or_at_most(PART), None)), move |next| {
+            let (db, filter) = (db.clone(), filter.clone());
+            async move {
+                let Some((part, after)) = next else { return Ok(None) };
+                let mut connection = db.acquire().await?;
+                let mut bookings = store::fitting(&mut connection, &filter, after, part).await?;
+                store::seat_passengers(&mut connection, &mut bookings).await?;
+                let last = bookings.last().filter(|_| page.is_open() && bookings.len() == PART as usize);
+                let next =
+                    last.map(|last| (Page::default().or_at_most(PART), Some((last.created_at, last.booking_id))));
+                Ok(Some((bookings, next)))
+            }
+        })
     }
 
     /// The newest bookings in which `term` stands: in their number, their flight's, the owner's or a passenger's name,

@@ -60,13 +60,16 @@ pub(super) async fn by_id(connection: &mut MySqlConnection, booking_id: i64) -> 
     Ok(rows.into_iter().map(Booking::from).collect())
 }
 
-/// The page is cut before its names are looked up: left to itself the server joins everything first.
+/// Those that come `after` the booking that was made then and has this id. The page is cut before its names are looked up:
+/// left to itself the server joins everything first.
 pub(super) async fn fitting(
     connection: &mut MySqlConnection,
     filter: &Filter,
+    after: Option<(DateTime<Utc>, i64)>,
     page: Page,
 ) -> sqlx::Result<Vec<Booking>> {
     let Filter { status, flight_id, flight_date, user_id } = filter;
+    let (made, booking_id) = after.unzip();
     let rows = select_bookings!(
         " join (select b.booking_id from bookings b
                 where (? is null or if(b.status = 'PENDING' and b.payment_due_at <= now(6), 'CANCELLED', b.status) = ?)
@@ -74,6 +77,7 @@ pub(super) async fn fitting(
                   and (? is null and ? is null
                        or b.schedule_id in (select s.schedule_id from flight_schedules s
                                             where (? is null or s.flight_id = ?) and (? is null or s.flight_date = ?)))
+                  and (? is null or b.created_at <= ? and (b.created_at < ? or b.booking_id < ?))
                 order by b.created_at desc, b.booking_id desc limit ? offset ?) page on page.booking_id = b.booking_id
           order by b.created_at desc, b.booking_id desc",
         status,
@@ -86,6 +90,10 @@ pub(super) async fn fitting(
         flight_id,
         flight_date,
         flight_date,
+        made,
+        made,
+        made,
+        booking_id,
         page.limit(),
         page.offset()
     )
