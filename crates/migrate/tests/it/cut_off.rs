@@ -50,6 +50,7 @@ async fn any_migration_resumes_that_had_happened(_: MySqlPoolOptions, database: 
             "auto_increment",
             "on duplicate key update",
             "modify column unit",
+            "create or replace",
         ];
         if !twice.iter().any(|statement| migration.sql.as_str().contains(statement)) {
             assert!(steps[0].to_string().contains("after it took effect"), "{steps:?}");

@@ -1,6 +1,8 @@
 //! The money report.
 
+use bootpay::ReceiptId;
 use chrono::TimeDelta;
+use orders::bookings::Receipt;
 use orders::payments::Target;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -57,4 +59,85 @@ async fn agrees_with_the_providers_ledger_to_the_won(_: MySqlPoolOptions, databa
     let text = money.to_string();
     assert!(text.contains("CJ202") && text.contains("no booking") && text.contains("in all"), "{text}");
     assert_eq!(books.orders.money(tomorrow, tomorrow).await.unwrap().lines.len(), 3);
+}
+
+/// A booking whose owner has agreed to pay, and a receipt that waits for our approval.
+struct Agreed {
+    schedule: i64,
+    owner: i64,
+    booking: Receipt,
+    receipt: ReceiptId,
+}
+
+impl Agreed {
+    async fn of(books: &Books) -> Self {
+        let (schedule, owner) = (books.published(9).await, books.buyer().await);
+        let booking = books.book(owner, schedule, &["1A"]).await;
+        let payment = books.begin_for(owner, booking.booking_id, PRICE).await;
+        Self { schedule, owner, booking, receipt: books.agree(&payment, PRICE).await }
+    }
+
+    /// Lets the provider charge it all the same.
+    async fn is_charged(&self, books: &Books) {
+        let provider = books.orders.provider.as_ref().unwrap();
+        assert!(provider.confirm(&self.receipt).await.unwrap().status.is_paid());
+    }
+}
+
+/// Nobody approved it in time: it is to be let go, and the provider has yet to be told.
+async fn time_runs_out(books: &Books) {
+    books.minutes(31);
+    assert!(books.orders.ask_about_payments_once(10).await.unwrap());
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_let_go_and_never_charged_did_not_move(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let let_go = Agreed::of(&books).await;
+    time_runs_out(&books).await;
+    books.run_jobs().await;
+    assert_eq!(books.given_back(&let_go.receipt).await, PRICE, "as the provider puts it");
+    books.assert_moved(0, 0).await;
+    let report = books.orders.money(books.world.day(0), books.world.day(0)).await.unwrap();
+    assert_eq!(report.lines, [], "a day on which nothing moved");
+    books.all_is_well().await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_message_that_it_was_let_go_is_no_money_either(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let let_go = Agreed::of(&books).await;
+    time_runs_out(&books).await;
+    assert!(books.provider().cancel_in_console(&let_go.receipt, None));
+    books.hear_of(&let_go.receipt).await;
+    books.assert_moved(0, 0).await;
+    books.all_is_well().await;
+    books.assert_moved(0, 0).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_to_be_let_go_and_is_charged_goes_back(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let charged = Agreed::of(&books).await;
+    books.cancel_own(charged.owner, &charged.booking).await;
+    time_runs_out(&books).await;
+    charged.is_charged(&books).await;
+    books.run_jobs().await;
+    assert_eq!(books.going_back().await, ["320000 SURPLUS SUCCEEDED"]);
+    books.assert_moved(PRICE, PRICE).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_to_be_let_go_and_pays_is_money_for_good(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let charged = Agreed::of(&books).await;
+    time_runs_out(&books).await;
+    charged.is_charged(&books).await;
+    books.run_jobs().await;
+    let (status, _) = books.booking(charged.booking.booking_id).await;
+    assert_eq!((status.as_str(), books.seats(charged.schedule).await), ("CONFIRMED", (8, 1)));
+    books.assert_moved(PRICE, 0).await;
+    assert!(books.provider().cancel_in_console(&charged.receipt, None));
+    books.heals(&["receipt-differs"]).await;
+    books.assert_moved(PRICE, PRICE).await;
 }

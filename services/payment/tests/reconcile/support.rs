@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use bootpay::simulator::Day;
 use catalogue::Catalogue;
 use catalogue::flights::{Plan, Season};
 use chrono::{NaiveTime, TimeDelta};
@@ -129,13 +130,13 @@ impl Books {
     /// Asserts what was charged and given back in all by the money report, and that it is what the provider says, but
     /// for what operators paid by other means.
     pub(crate) async fn assert_moved(&self, charged: i64, refunded: i64) {
-        let ledger = self.provider().receipts();
-        let sum = |field: &str| ledger.iter().map(|receipt| receipt[field].as_i64().unwrap()).sum::<i64>();
+        let totals = self.provider().totals();
+        let sum = |of: fn(&Day) -> i64| totals.iter().map(of).sum::<i64>();
         let outside: i64 = sqlx::query_scalar("select cast(coalesce(sum(paid_outside), 0) as signed) from refunds")
             .fetch_one(&self.world.db)
             .await
             .unwrap();
-        assert_eq!((charged, refunded), (sum("price"), sum("cancelled_price") + outside));
+        assert_eq!((charged, refunded), (sum(|day| day.charged), sum(|day| day.cancelled) + outside));
         let money = self.orders.money(self.world.day(-1), self.world.day(1)).await.unwrap();
         assert_eq!(
             (money.charged.as_won(), money.refunded.as_won(), money.net),
