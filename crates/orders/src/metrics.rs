@@ -29,10 +29,11 @@ common::metrics! {
         /// Refunds that entered a state: PENDING, SUCCEEDED or NEEDS_OPERATOR.
         refunds: IntCounterVec = "cloudjet_refunds_total" by ["state"]
             from [["PENDING"], ["SUCCEEDED"], ["NEEDS_OPERATOR"]],
-        /// Won of payments that became paid. What was charged beside them, and goes back, is not in it.
+        /// Won of payments that became paid. What was charged beside them, and goes back, is not in it; nor is what was
+        /// paid in the system before this one.
         charged: IntCounter = "cloudjet_won_charged_total",
         /// Won given back of payments that had become paid, by refunds and by operators in their stead. Without what was
-        /// cancelled in the provider's console.
+        /// cancelled in the provider's console, and what was paid in the system before this one.
         refunded: IntCounter = "cloudjet_won_refunded_total",
         /// Calls to the provider that entered a state: CONFIRM or VOID; STARTED, DONE, REFUSED or ABANDONED.
         calls: IntCounterVec = "cloudjet_provider_calls_total" by ["kind", "state"],
@@ -192,9 +193,10 @@ fn won(change: &Change) -> u64 {
     change.new.get("amount").and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// The won that went back by a refund. What goes back of another receipt than the payment's own never counted as charged.
+/// The won that went back by a refund, of what has counted as charged: another receipt than the payment's own hasn't, nor
+/// has what was paid before we were there.
 fn won_went(change: &Change) -> u64 {
-    if change.new["own"] == true { won(change) } else { 0 }
+    if change.new["came_here"] == true { won(change) } else { 0 }
 }
 
 /// The won that came by a change of a payment: all of it, as soon as any of its states says so.

@@ -100,12 +100,18 @@ async fn complete_bookings(connection: &mut MySqlConnection, from: i64, until: i
 
 /// Gives each receipt its charge, and says since when a payment is paid and who tied it. One that may be for several
 /// bookings is not said to be paid since any time: so nobody gives it back unasked.
+///
+/// A charge is of the day on which the original called it paid; one that was cancelled since went back on the day the
+/// original says so, and is taken to have come when it was begun. So the money report has nothing of it on the day of the
+/// adoption.
 async fn complete_payments(connection: &mut MySqlConnection) -> sqlx::Result<u64> {
     let mut transaction = connection.begin().await?;
     sqlx::query(
-        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, cancelled, raw_status)
+        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, cancelled, raw_status, created_at,
+                              cancelled_at)
          select p.bootpay_receipt_id, p.payment_id, coalesce(p.order_id, ''), p.amount, true,
-                if(p.status = 'CANCELLED', p.amount, 0), if(p.status = 'CANCELLED', 20, 1)
+                if(p.status = 'CANCELLED', p.amount, 0), if(p.status = 'CANCELLED', 20, 1),
+                if(p.status = 'CANCELLED', p.created_at, p.updated_at), if(p.status = 'CANCELLED', p.updated_at, null)
          from payments p
          where p.status in ('PAID', 'CANCELLED') and p.bootpay_receipt_id is not null and p.amount > 0
            and not exists (select 1 from charges c where c.receipt_id = p.bootpay_receipt_id)",

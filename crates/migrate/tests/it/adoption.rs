@@ -22,7 +22,7 @@ fn day() -> NaiveDate {
 
 async fn used(database: &MySqlConnectOptions) -> MySqlConnection {
     let mut connection = connect(database).await;
-    execute(&mut connection, "set timestamp = 1793000000").await;
+    execute(&mut connection, "set timestamp = 1794000000").await;
     original::create_used(&mut connection, day()).await;
     execute(&mut connection, "set timestamp = default").await;
     connection
@@ -247,6 +247,18 @@ async fn every_row_and_id_stays_and_what_cannot_stay_is_mended(_: MySqlPoolOptio
                 "receipt-6 6 300000 1 300000 0",
                 "receipt-7 7 300000 1 0 0",
                 "receipt-9 9 300001 1 0 0",
+            ],
+        ),
+        (
+            "select concat_ws(' ', moved_on, coalesce(flight_id, '-'), receipt_id, charged, refunded)
+             from money_moves order by receipt_id, refunded",
+            vec![
+                "2026-11-07 CJ101 receipt-1 600000 0",
+                "2026-11-07 - receipt-3 777000 0",
+                "2026-11-01 CJ101 receipt-6 300000 0",
+                "2026-11-07 CJ101 receipt-6 0 300000",
+                "2026-11-07 - receipt-7 300000 0",
+                "2026-11-07 CJ101 receipt-9 300001 0",
             ],
         ),
         ("select password_hash from users where user_id = 1", vec!["admin123"]),

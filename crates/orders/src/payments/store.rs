@@ -1,6 +1,7 @@
 //! The SQL of payments.
 
 use chrono::TimeDelta;
+use common::events::Subject;
 use common::money::Money;
 use inventory::HoldId;
 use sqlx::MySqlConnection;
@@ -243,6 +244,28 @@ pub(super) async fn set_status(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Whether a payment became paid by this receipt, and here: what was adopted as paid has no history of that.
+pub(crate) async fn came_by(
+    connection: &mut MySqlConnection,
+    payment_id: Option<i64>,
+    receipt_id: &str,
+) -> sqlx::Result<bool> {
+    let Some(payment_id) = payment_id else { return Ok(false) };
+    sqlx::query_scalar!(
+        r#"select exists (
+               select 1 from payments p join events e on e.subject = ? and e.subject_id = ?
+               where p.payment_id = ? and p.bootpay_receipt_id = ?
+                 and json_unquote(json_extract(e.detail, '$.new.status')) in ('PAID', 'PARTIALLY_REFUNDED')
+           ) as "has: bool""#,
+        Subject::Payment,
+        payment_id.to_string(),
+        payment_id,
+        receipt_id,
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// From now on a locked payment can be neither booked nor attached.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::store;
 use crate::Orders;
 use crate::charges::{self, Facts};
+use crate::payments;
 use crate::side_by_side::side_by_side;
 
 /// How often the provider may refuse a refund in so many words before an operator is asked.
@@ -29,8 +30,6 @@ pub(super) struct Due {
     pub(super) amount: Money,
     pub(super) attempts: i32,
     pub(super) refusals: i32,
-    /// Whether the receipt is the payment's own: the one by which it became paid.
-    pub(super) is_own: bool,
     /// The request that queued it.
     pub(super) origin: Option<Origin>,
 }
@@ -144,8 +143,9 @@ impl Orders {
         if store::succeed(&mut tx, refund.refund_id, paid).await? {
             let in_console = refund.amount.less(paid);
             charges::store::gave_back(&mut tx, &refund.receipt_id, facts.cancelled, in_console).await?;
+            let came_here = payments::store::came_by(&mut tx, refund.payment_id, &refund.receipt_id).await?;
             let new = json!({
-                "amount": paid, "in_console": in_console, "own": refund.is_own, "payment_id": refund.payment_id,
+                "amount": paid, "in_console": in_console, "came_here": came_here, "payment_id": refund.payment_id,
                 "booking_id": refund.booking_id,
             });
             events::record(&mut tx, &Cause::provider(None), Subject::Refund, refund.refund_id, "succeeded", &(), &new)

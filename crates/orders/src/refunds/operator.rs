@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Refund, RefundState, store};
 use crate::Orders;
-use crate::payments::lock_linked;
+use crate::payments::{self, lock_linked};
 
 /// Why an operator can't do that. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +82,11 @@ impl Orders {
         if !store::settle(&mut tx, refund_id, outside, cause.user_id, note).await? {
             return Err(OperatorError::NotWaiting);
         }
-        let own = payment.as_ref().and_then(|payment| payment.receipt_id.as_deref()) == Some(source.receipt.as_str());
+        let came_here = payments::store::came_by(&mut tx, source.payment, &source.receipt).await?;
         let old = json!({ "state": RefundState::NeedsOperator });
         let new = json!({
-            "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "own": own, "note": note,
-            "payment_id": refund.payment_id, "booking_id": refund.booking_id,
+            "state": RefundState::Succeeded, "amount": refund.amount, "paid_outside": outside, "came_here": came_here,
+            "note": note, "payment_id": refund.payment_id, "booking_id": refund.booking_id,
         });
         events::record(&mut tx, cause, Subject::Refund, refund_id, "settled", &old, &new).await?;
         if let Some(payment) = &payment {

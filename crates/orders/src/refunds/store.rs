@@ -71,9 +71,7 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         return Ok(None);
     }
     let row = sqlx::query!(
-        r#"select r.receipt_id, r.payment_id, r.booking_id, r.amount, r.attempts, r.refusals, r.traceparent,
-                  coalesce(p.bootpay_receipt_id = r.receipt_id, false) as "is_own!: bool"
-           from refunds r left join payments p on p.payment_id = r.payment_id where r.refund_id = ?"#,
+        "select receipt_id, payment_id, booking_id, amount, attempts, refusals, traceparent from refunds where refund_id = ?",
         refund_id,
     )
     .fetch_one(connection)
@@ -86,7 +84,6 @@ pub(super) async fn take(connection: &mut MySqlConnection, refund_id: Uuid) -> s
         amount: Money::won(row.amount.into()),
         attempts: row.attempts,
         refusals: row.refusals,
-        is_own: row.is_own,
         origin: row.traceparent.map(Origin::of_parent),
     }))
 }

@@ -1,10 +1,12 @@
 //! What the service tells about itself: what it counts, facts once they are committed; and that its log names nobody.
 
 use common::events::Cause;
+use common::idempotency::Once;
 use orders::Shelf;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::Log;
+use testkit::desk::Desk;
 
 use crate::support::{Shop, id, minutes, number, request};
 
@@ -77,7 +79,7 @@ async fn what_will_be_counted_is_there_from_nought_so_that_the_first_is_seen(
 }
 
 /// What was charged and given back so far.
-fn won(shop: &Shop) -> String {
+fn won(shop: &Desk) -> String {
     let series = ["cloudjet_won_charged_total", "cloudjet_won_refunded_total"];
     series.map(|series| shop.world.counted(series).to_string()).join(" ")
 }
@@ -143,8 +145,31 @@ async fn what_operators_give_back_is_counted_where_its_coming_was(_: MySqlPoolOp
     assert_eq!(won(&shop), "320000 320000");
 }
 
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_paid_before_us_and_goes_back_is_counted_neither_way(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let shop = Shop::open(database).await;
+    let (kim, schedule) = (shop.traveller().await, shop.schedule(9).await);
+    let sold = [shop.sell(kim.id, schedule, "1A").await, shop.sell(kim.id, schedule, "1B").await];
+    // The system before this one kept no history.
+    sqlx::query("delete from events").execute(&shop.world.db).await.unwrap();
+    let adopted = shop.again_in(shop.world.clone());
+    for (sold, is_settled_by_hand) in sold.iter().zip([true, false]) {
+        let number = &sold.booking.booking_number;
+        adopted.orders.cancel_any(&Cause::system(), number, &Once::unkeyed()).await.unwrap();
+        if is_settled_by_hand {
+            settle_by_hand(&adopted).await;
+        }
+        adopted.run_jobs().await;
+    }
+    let paid_back = adopted.world.counted("cloudjet_refunds_total{state=\"SUCCEEDED\"}").to_string();
+    assert_eq!((paid_back, won(&adopted)), ("2".to_owned(), "0 0".to_owned()));
+}
+
 /// Has an operator end the one refund that waits.
-async fn settle_by_hand(shop: &Shop) {
+async fn settle_by_hand(shop: &Desk) {
     let (given_up, waiting) = (
         "update refunds set state = 'NEEDS_OPERATOR' where state = 'PENDING'",
         "select refund_id from refunds where state = 'NEEDS_OPERATOR'",

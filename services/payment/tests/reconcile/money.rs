@@ -141,3 +141,23 @@ async fn what_was_to_be_let_go_and_pays_is_money_for_good(_: MySqlPoolOptions, d
     books.heals(&["receipt-differs"]).await;
     books.assert_moved(PRICE, PRICE).await;
 }
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_reconciliation_finds_is_counted_as_if_it_had_been_told(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database).await;
+    let (schedule, buyer) = (books.published(9).await, books.buyer().await);
+    let booking = books.book(buyer, schedule, &["1A"]).await;
+    let payment = books.begin_for(buyer, booking.booking_id, PRICE).await;
+    books.pay(&payment, PRICE).await;
+    books.minutes(7);
+    books.heals(&["receipt-unheard"]).await;
+    books.cancel(&booking).await;
+    books.all_is_well().await;
+    books.assert_moved(PRICE, PRICE).await;
+    let counted =
+        ["charged", "refunded"].map(|way| books.world.counted(&format!("cloudjet_won_{way}_total")).to_string());
+    assert_eq!(counted, ["320000", "320000"]);
+}
