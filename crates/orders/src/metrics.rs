@@ -35,6 +35,8 @@ common::metrics! {
         /// Won given back of payments that had become paid, by refunds and by operators in their stead. Without what was
         /// cancelled in the provider's console, and what was paid in the system before this one.
         refunded: IntCounter = "cloudjet_won_refunded_total",
+        /// Won cancelled in the provider's console, of payments that had become paid. It went back beside what was refunded.
+        in_console: IntCounter = "cloudjet_won_cancelled_in_console_total",
         /// Calls to the provider that entered a state: CONFIRM or VOID; STARTED, DONE, REFUSED or ABANDONED.
         calls: IntCounterVec = "cloudjet_provider_calls_total" by ["kind", "state"],
     }
@@ -133,6 +135,10 @@ impl Metrics {
                 let (kind, state) = (word("kind").unwrap_or_default(), word("state").unwrap_or_default());
                 self.calls.with_label_values(&[kind, state]).inc();
                 tracing::info!(payment_id = id, kind, state, "결제 승인 호출 - provider call");
+            }
+            (Subject::Payment, "cancelled-in-console") => {
+                self.in_console.inc_by(won(change));
+                tracing::warn!(payment_id = id, "콘솔 취소 - cancelled in the provider's console");
             }
             (Subject::Payment, _) => {
                 if let Some(status) = word("status") {

@@ -81,6 +81,8 @@ pub(crate) struct Standing {
     amount: i64,
     reserved: i64,
     in_console: i64,
+    /// What of that isn't written down yet.
+    unnoticed: i64,
     outside: i64,
 }
 
@@ -123,10 +125,12 @@ pub(crate) async fn standing(connection: &mut MySqlConnection, receipt_id: &str)
     Ok(row.map(|row| {
         let in_console = i64::from(row.in_console);
         let unaccounted = i64::from(row.cancelled) - row.refunded;
+        let unnoticed = if row.closed == row.refunds { (unaccounted - in_console).max(0) } else { 0 };
         Standing {
             amount: row.amount.into(),
             reserved: row.refund_reserved.into(),
-            in_console: if row.closed == row.refunds { in_console.max(unaccounted) } else { in_console },
+            in_console: in_console + unnoticed,
+            unnoticed,
             outside: row.outside,
         }
     }))
@@ -159,6 +163,18 @@ pub(crate) async fn reserve(
     .execute(connection)
     .await?;
     Ok(reserved.rows_affected() == 1)
+}
+
+/// Notes that somebody cancelled in the console what of a charge's cancelled money no refund accounts for. Answers how
+/// much of that is new.
+pub(crate) async fn account_to_console(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Money> {
+    let unnoticed = lock(connection, receipt_id).await?.map_or(0, |standing| standing.unnoticed);
+    if unnoticed > 0 {
+        sqlx::query!("update charges set in_console = in_console + ? where receipt_id = ?", unnoticed, receipt_id)
+            .execute(connection)
+            .await?;
+    }
+    Ok(Money::won(unnoticed))
 }
 
 /// Notes that a refund is paid, after which `cancelled` of the charge is gone: also where no payment learns of it, because

@@ -6,10 +6,11 @@
 
 use common::db;
 use common::events::{self, Cause, Subject};
+use common::money::Money;
 use serde_json::json;
 use sqlx::MySqlConnection;
 
-use super::{PaymentStatus, lock_linked, refund, state, store, waiting};
+use super::{PaymentStatus, lock_linked, notice_console, refund, state, store, waiting};
 use crate::bookings::{self, BookingStatus, Verdict};
 use crate::charges::{self, Charge, Facts, Outcome};
 use crate::refunds::{self, Purpose, reason};
@@ -93,6 +94,7 @@ impl Orders {
             // Nor does any other receipt tell where it stands: what is paid beside its own goes back.
             _ => state::of(payment.amount, own.map_or(&on_file, std::slice::from_ref), given_up),
         };
+        let is_cancelled = own.is_some_and(|charge| charge.receipt_id == receipt_id && charge.cancelled > Money::ZERO);
         let own = own.map(|charge| charge.receipt_id.as_str());
         if state != payment.status || payment.receipt_id.as_deref() != own {
             store::set_status(tx, payment.payment_id, state, own).await?;
@@ -101,6 +103,9 @@ impl Orders {
             let old = json!({ "status": payment.status });
             let new = json!({ "status": state, "receipt_id": receipt_id, "amount": payment.amount });
             events::record(tx, cause, Subject::Payment, payment.payment_id, "changed", &old, &new).await?;
+        }
+        if is_cancelled {
+            notice_console(tx, cause, payment.payment_id, receipt_id, Money::ZERO).await?;
         }
 
         let change = Change { orders: self, cause, payment, booking };

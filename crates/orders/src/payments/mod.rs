@@ -6,6 +6,7 @@
 mod apply;
 mod ask;
 mod attach;
+mod console;
 mod derive;
 mod give_back;
 mod inbox;
@@ -20,6 +21,7 @@ mod waiting;
 
 pub use apply::Applied;
 pub use attach::{AttachError, Attached};
+pub(crate) use console::notice_console;
 pub(crate) use derive::{Derived, derive, set_right};
 pub(crate) use give_back::{Owed, give_up, refund, refund_linked};
 pub use inbox::{Delivery, Replayed};

@@ -148,8 +148,11 @@ impl Orders {
                 "amount": paid, "in_console": in_console, "came_here": came_here, "payment_id": refund.payment_id,
                 "booking_id": refund.booking_id,
             });
-            events::record(&mut tx, &Cause::provider(None), Subject::Refund, refund.refund_id, "succeeded", &(), &new)
-                .await?;
+            let cause = Cause::provider(None);
+            events::record(&mut tx, &cause, Subject::Refund, refund.refund_id, "succeeded", &(), &new).await?;
+            if let Some(payment_id) = refund.payment_id {
+                payments::notice_console(&mut tx, &cause, payment_id, &refund.receipt_id, in_console).await?;
+            }
         }
         db::commit(tx).await
     }

@@ -127,8 +127,8 @@ impl Books {
             .unwrap();
     }
 
-    /// Asserts what was charged and given back in all by the money report, and that it is what the provider says, but
-    /// for what operators paid by other means.
+    /// Asserts what was charged and given back in all by the money report, that it is what the provider says, but for
+    /// what operators paid by other means, and that as much stays by the counters.
     pub(crate) async fn assert_moved(&self, charged: i64, refunded: i64) {
         let totals = self.provider().totals();
         let sum = |of: fn(&Day) -> i64| totals.iter().map(of).sum::<i64>();
@@ -142,6 +142,15 @@ impl Books {
             (money.charged.as_won(), money.refunded.as_won(), money.net),
             (charged, refunded, charged - refunded)
         );
+        assert_eq!(
+            self.counted("charged") - self.counted("refunded") - self.counted("cancelled_in_console"),
+            money.net
+        );
+    }
+
+    /// Won that have gone this way so far, as they were counted.
+    pub(crate) fn counted(&self, way: &str) -> i64 {
+        self.world.counted(&format!("cloudjet_won_{way}_total")).to_string().parse().unwrap()
     }
 
     /// Makes a round.
