@@ -32,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 const USAGE: u8 = 64;
 
 /// Exit code of a command that could not finish.
-const UNFINISHED: u8 = 2;
+pub const UNFINISHED: u8 = 2;
 
 /// An error on the way to a running service.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;

@@ -2,7 +2,8 @@
 //!
 //! It runs beside the services, as safely as their own rounds. Its report goes to standard output; how far it is, and
 //! the log, to standard error. It ends with 0 if everything agrees by now, 1 if a person has to look, 2 if it couldn't
-//! finish, 64 if its settings can't be used.
+//! finish, 64 if its settings can't be used. A check that fails is told of, and keeps no other from being made; it is
+//! only after them all that the round has not finished.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -14,8 +15,9 @@ use clap::Parser;
 use common::cache::Cache;
 use common::clock::Clock;
 use common::config::{Database, Redis, Telemetry};
+use common::error::Chain;
 use common::metrics::Registry;
-use common::service::StartError;
+use common::service::{StartError, UNFINISHED};
 use common::{db, telemetry};
 use orders::config::OrderSettings;
 use orders::reconcile::{MoneyReport, Report, Round, Scope};
@@ -72,6 +74,8 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
     if orders.provider.is_none() {
         tell("the payment provider isn't configured: no receipt is looked up");
     }
+    // A database that isn't there fails everything, and is told of once.
+    drop(db.acquire().await?);
     let mut round = Round::new(Scope { heals: !settings.dry_run, is_thorough: true, schedule_id: settings.schedule });
     let last_told = Mutex::new(Instant::now());
     while let Some(check) = round.next() {
@@ -82,13 +86,16 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
                 tell(&format!("{}: {seen} looked at", check.code));
             }
         };
-        orders.reconcile_next(&mut round, &progress).await?;
+        if let Err(error) = orders.reconcile_next(&mut round, &progress).await {
+            tell_failure(check.code, &error);
+        }
     }
+    let report = round.report();
     let money = match settings.money.as_deref() {
-        Some([from, to]) => Some(orders.money(*from, *to).await?),
+        Some([from, to]) => orders.money(*from, *to).await.inspect_err(|error| tell_failure("money", error)).ok(),
         _ => None,
     };
-    let report = round.report();
+    let has_finished = report.failed.is_empty() && money.is_some() == settings.money.is_some();
     let told = Told { settled: report.is_settled(), report, money };
     let mut out = io::stdout().lock();
     if settings.json {
@@ -99,11 +106,19 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
             write!(out, "\n{money}")?;
         }
     }
-    Ok(if told.settled { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (has_finished, told.settled) {
+        (false, _) => ExitCode::from(UNFINISHED),
+        (true, false) => ExitCode::FAILURE,
+        (true, true) => ExitCode::SUCCESS,
+    })
 }
 
 /// How often it is told how far it is.
 const EVERY: Duration = Duration::from_secs(2);
+
+fn tell_failure(of: &str, error: &sqlx::Error) {
+    tell(&format!("{of} failed: {}", Chain(error)));
+}
 
 /// Nobody reading along is no reason to stop half-way.
 fn tell(line: &str) {

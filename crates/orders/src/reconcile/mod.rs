@@ -65,7 +65,7 @@ impl Round {
 
     /// What came of it.
     pub fn report(self) -> Report {
-        Report { findings: self.findings, receipts: self.memo.receipts }
+        Report { findings: self.findings, failed: self.failed, receipts: self.memo.receipts }
     }
 }
 

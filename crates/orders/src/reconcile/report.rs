@@ -13,6 +13,8 @@ use crate::charges::Facts;
 pub struct Report {
     /// What was found, in the order of the checks.
     pub findings: Vec<Finding>,
+    /// The checks that failed: of them nothing is known.
+    pub failed: Vec<&'static str>,
     /// What the provider was asked.
     pub receipts: Receipts,
 }
@@ -53,7 +55,7 @@ impl Report {
 
     /// Whether everything agrees by now, as far as could be seen.
     pub fn is_settled(&self) -> bool {
-        self.count(State::Healed) == self.findings.len() && self.receipts.unanswered == 0
+        self.count(State::Healed) == self.findings.len() && self.failed.is_empty() && self.receipts.unanswered == 0
     }
 }
 
@@ -69,6 +71,9 @@ impl fmt::Display for Report {
             if let Some(to_do) = to_do {
                 writeln!(f, "          -> {to_do}")?;
             }
+        }
+        for check in &self.failed {
+            writeln!(f, "FAILED    {check}")?;
         }
         let receipts = &self.receipts;
         if receipts.compared > 0 {
@@ -87,9 +92,9 @@ impl fmt::Display for Report {
         }
         let [healed, healable, open] = [State::Healed, State::Healable, State::Open].map(|state| self.count(state));
         match (self.findings.is_empty(), healable) {
-            (true, _) => writeln!(f, "Everything agrees."),
-            (false, 0) => writeln!(f, "{healed} healed, {open} open."),
-            (false, _) => writeln!(f, "{healable} healable, {open} open; nothing was changed."),
+            (true, _) if self.failed.is_empty() => writeln!(f, "Everything agrees."),
+            (_, 0) => writeln!(f, "{healed} healed, {open} open."),
+            _ => writeln!(f, "{healable} healable, {open} open; nothing was changed."),
         }
     }
 }

@@ -62,9 +62,9 @@ impl Rounds {
     }
 
     /// Tells what a round found. Of a check that failed nothing new is known: what it found before stays.
-    fn tell(&self, mut round: Round) {
-        let failed = std::mem::take(&mut round.failed);
+    fn tell(&self, round: Round) {
         let report = round.report();
+        let failed = &report.failed;
         let count = |code: &str, state| {
             let is_one = |finding: &&Finding| finding.check == code && finding.state == state;
             i64::try_from(report.findings.iter().filter(is_one).count()).unwrap_or(i64::MAX)

@@ -53,6 +53,48 @@ async fn tells_by_its_code_whether_a_person_has_to_look(_: MySqlPoolOptions, dat
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_check_that_fails_is_told_of_and_keeps_no_other_from_being_made(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database.clone()).await;
+    let (_, sold) = books.sold().await;
+    books.meddle("update charges set refund_reserved = 7 where receipt_id = ?", &sold.receipt).await;
+    for away in
+        ["alter table claims rename column pool_id to away", "alter table outbox rename column last_error to away"]
+    {
+        sqlx::query(away).execute(&books.world.db).await.unwrap();
+    }
+    let (code, said, log) = run(&books, &database, &[]).await;
+    assert_eq!(code, Some(2), "{said}{log}");
+    assert!(said.contains("OPEN      refund-reserve  charge"), "what lies between them is looked at: {said}");
+    assert!(said.contains("FAILED    seat-count\n") && said.contains("FAILED    news-parked\n"), "{said}");
+    assert!(log.contains("seat-count failed: ") && log.contains("news-parked failed: "), "{log}");
+
+    let (code, said, log) = run(&books, &database, &["--json"]).await;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    let failed: Vec<_> = report["failed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!((code, failed.first(), failed.last()), (Some(2), Some(&"seat-count"), Some(&"news-parked")), "{log}");
+    assert_eq!((&report["settled"], &report["findings"][0]["check"]), (&false.into(), &"refund-reserve".into()));
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn a_check_that_failed_is_never_called_agreement(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database.clone()).await;
+    books.sold().await;
+    sqlx::query("alter table outbox rename column last_error to away").execute(&books.world.db).await.unwrap();
+    let today = books.world.day(0).to_string();
+    let (code, said, log) = run(&books, &database, &["--money", &today, &today]).await;
+    assert_eq!(code, Some(2), "{said}{log}");
+    assert!(!said.contains("agrees") && said.contains("in all"), "{said}");
+
+    sqlx::query("drop view money_by_day_and_flight").execute(&books.world.db).await.unwrap();
+    let (code, said, log) = run(&books, &database, &["--money", &today, &today]).await;
+    assert_eq!(code, Some(2), "{said}{log}");
+    assert!(said.contains("FAILED    news-parked") && log.contains("money failed: "), "{said}{log}");
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn tells_of_money_when_asked(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database.clone()).await;
     books.sold().await;
