@@ -44,7 +44,8 @@ impl Wanted {
 
 /// List everybody's bookings.
 ///
-/// Newest first: all of them, however many, or a page of those that fit.
+/// Newest first: all of them, or a page of those that fit. A long list is sent while it is read; should that fail, the
+/// connection ends before the list does.
 #[utoipa::path(
     get,
     path = "/api/admin/bookings",
