@@ -125,7 +125,7 @@ mod tests {
     fn judged(panel: &Value) -> Vec<String> {
         let dashboards = vec![Dashboard { uid: "x".to_owned(), panels: vec![Panel::of(panel)], faults: Vec::new() }];
         let others = others("# Istio\nistio_requests_total # in all\n").collect();
-        faults(&Files { rules: Vec::new(), dashboards, metrics: Metrics::read(""), others })
+        faults(&Files { rules: Vec::new(), dashboards, metrics: Metrics::read(""), others, grouped: BTreeSet::new() })
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::alertmanager::Alertmanager;
 use super::dashboards::Panel;
 use super::picture::{self, Chart};
 use super::prometheus::{self, Prometheus};
-use super::{Arguments, Files, alertmanager, told};
+use super::{Arguments, Files, told};
 use crate::commands::contract::newman;
 use crate::metrics::Query;
 use crate::servers::redis;
@@ -41,7 +42,13 @@ const SUBSCRIBER: [(&str, &str); 2] =
 /// Adds the verdicts on the running system.
 pub(super) async fn check(verdicts: &mut Verdicts, arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) {
     let logs = workspace.monitoring_logs();
-    verdicts.add("running: inhibitions", alertmanager::check(&logs, workspace)).await;
+    match Alertmanager::start(&logs, workspace).await {
+        Ok(mut alertmanager) => {
+            verdicts.add("running: inhibitions", alertmanager.inhibitions(workspace)).await;
+            verdicts.add("running: messages", alertmanager.messages(workspace)).await;
+        }
+        Err(error) => verdicts.add::<()>("running: Alertmanager", async { Err(error) }).await,
+    }
     let newman = match newman::install(workspace).await {
         Ok(newman) => newman,
         Err(why) => return verdicts.skip("monitoring: running", format!("customers travel with newman: {why:#}")),

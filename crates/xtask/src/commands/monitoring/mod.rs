@@ -27,6 +27,7 @@ mod prometheus;
 mod routes;
 mod rules;
 mod runbooks;
+mod slack;
 
 use dashboards::Dashboard;
 use rules::{Rule, UnitTests};
@@ -56,6 +57,8 @@ struct Files {
     metrics: Metrics,
     /// What others export, as far as dashboards ask for it.
     others: BTreeSet<String>,
+    /// The labels that alerts in one message share.
+    grouped: BTreeSet<String>,
 }
 
 impl Files {
@@ -64,7 +67,8 @@ impl Files {
         let recorded = rules.iter().filter_map(|rule| rule.record.clone());
         let metrics = Metrics::read(&workspace.read(Path::new(metrics::DOCUMENT))?).with(recorded);
         let others = dashboards::others(&workspace.read(Path::new(dashboards::OTHERS))?).collect();
-        Ok(Self { dashboards: dashboards::read(workspace)?, metrics, others, rules })
+        let grouped = routes::grouped(&routes::config(workspace)?);
+        Ok(Self { dashboards: dashboards::read(workspace)?, metrics, others, grouped, rules })
     }
 }
 

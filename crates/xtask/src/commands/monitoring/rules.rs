@@ -1,6 +1,6 @@
 //! Rules of Prometheus, and their unit tests: every alert says what it means and is shown to fire and to be silent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ const RULES: &str = "deploy/cloudjet/monitoring/rules";
 const TESTS: &str = "deploy/monitoring/tests";
 
 /// The files there that are Alertmanager's affair.
-const OTHERS: [&str; 2] = ["inhibitions.yaml", "routes.yaml"];
+const OTHERS: [&str; 3] = ["inhibitions.yaml", "messages.yaml", "routes.yaml"];
 
 /// What a page and a ticket are called.
 const SEVERITIES: [&str; 2] = ["page", "ticket"];
@@ -74,6 +74,8 @@ struct Expectation {
 #[derive(Deserialize)]
 struct Alert {
     exp_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    exp_annotations: BTreeMap<String, String>,
 }
 
 impl UnitTests {
@@ -90,20 +92,38 @@ impl UnitTests {
         self.0.iter().map(|test| test.alert_rule_test.len()).sum()
     }
 
+    /// What the alert `name` says where it fires with `labels`.
+    pub(super) fn annotations(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<&BTreeMap<String, String>> {
+        let mut alerts = self.of(name).flat_map(|expected| &expected.exp_alerts);
+        alerts.find(|alert| alert.exp_labels == *labels).map(|alert| &alert.exp_annotations)
+    }
+
     /// Whether some test expects this very rule to fire: with its name and all the labels that it gives.
     fn fires(&self, rule: &Rule) -> bool {
         let has_all = |alert: &Alert| rule.labels.iter().all(|(key, value)| alert.exp_labels.get(key) == Some(value));
-        self.of(rule).any(|expected| expected.exp_alerts.iter().any(has_all))
+        self.of(rule.name()).any(|expected| expected.exp_alerts.iter().any(has_all))
     }
 
     /// Whether some test expects it to be silent.
     fn is_silent(&self, rule: &Rule) -> bool {
-        self.of(rule).any(|expected| expected.exp_alerts.is_empty())
+        self.of(rule.name()).any(|expected| expected.exp_alerts.is_empty())
     }
 
-    fn of(&self, rule: &Rule) -> impl Iterator<Item = &Expectation> {
+    /// The labels by which alerts of this rule differ.
+    fn labels(&self, rule: &Rule) -> BTreeSet<&str> {
+        let alerts = self.of(rule.name()).flat_map(|expected| &expected.exp_alerts);
+        let labels = alerts.flat_map(|alert| alert.exp_labels.keys()).filter(|label| !rule.labels.contains_key(*label));
+        labels.map(String::as_str).collect()
+    }
+
+    /// What is expected of the alert `name`.
+    fn of(&self, name: &str) -> impl Iterator<Item = &Expectation> {
         let all = self.0.iter().flat_map(|test| &test.alert_rule_test);
-        all.filter(|expected| rule.alert.as_ref() == Some(&expected.alertname))
+        all.filter(move |expected| expected.alertname == name)
     }
 }
 
@@ -172,6 +192,7 @@ fn shortcomings(alert: &Rule, files: &Files, tests: &UnitTests) -> Vec<String> {
     if let Some(uid) = dashboard.filter(|uid| !files.dashboards.iter().any(|dashboard| dashboard.uid == **uid)) {
         faults.push(format!("there is no dashboard {uid}"));
     }
+    faults.extend(muddles(alert, files, tests));
     let which = format!("{:?}", alert.labels);
     if !tests.fires(alert) {
         faults.push(format!("no test shows it fire with {which}"));
@@ -182,10 +203,29 @@ fn shortcomings(alert: &Rule, files: &Files, tests: &UnitTests) -> Vec<String> {
     faults
 }
 
+/// What nobody could read in Slack, where all alerts of a group are one message: its title is the summary that they share,
+/// and below it stands each one's description.
+fn muddles(alert: &Rule, files: &Files, tests: &UnitTests) -> Vec<String> {
+    let named = |annotation| alert.annotations.get(annotation).map(String::as_str).map(named_in).unwrap_or_default();
+    let apart = |label: &&str| !files.grouped.contains(*label);
+    let differing = named("summary").into_iter().filter(apart);
+    let mut faults: Vec<String> = differing
+        .map(|label| format!("its summary isn't the same for each {label}, and so no message's title"))
+        .collect();
+    let described = named("description");
+    let unsaid = tests.labels(alert).into_iter().filter(apart).filter(|label| !described.contains(label));
+    faults.extend(unsaid.map(|label| format!("its description doesn't say which {label} it is")));
+    faults
+}
+
+/// The labels that a text tells.
+fn named_in(text: &str) -> BTreeSet<&str> {
+    let told = text.split("$labels.").skip(1);
+    told.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::metrics::Metrics;
 
@@ -209,7 +249,8 @@ annotations:
         let rules = vec![serde_saphyr::from_str(alert).unwrap()];
         let metrics = Metrics::read("| `cloudjet_x_total` | counter |  | all | X. |");
         let tests = UnitTests(serde_saphyr::from_str(tests).unwrap());
-        faults(&Files { rules, dashboards: Vec::new(), metrics, others: BTreeSet::new() }, &tests)
+        let grouped = BTreeSet::from(["app".to_owned()]);
+        faults(&Files { rules, dashboards: Vec::new(), metrics, others: BTreeSet::new(), grouped }, &tests)
     }
 
     #[test]
@@ -236,5 +277,18 @@ annotations:
         assert_eq!(judged(ALERT, &firing_only), ["SeatsGone: no test shows it silent"]);
         let other_severity = TESTED.replace("severity: page", "severity: ticket");
         assert!(judged(ALERT, &other_severity).concat().contains("no test shows it fire"));
+    }
+
+    #[test]
+    fn a_message_of_several_has_a_title_and_tells_them_apart() {
+        let tested = TESTED.replace("severity: page", "severity: page, app: a, cabin: b");
+        assert_eq!(judged(ALERT, &tested), ["SeatsGone: its description doesn't say which cabin it is"]);
+        let told = ALERT.replace("All of them.", "\"All of {{ $labels.cabin }}.\"");
+        assert_eq!(judged(&told, &tested), Vec::<String>::new());
+        let by_app = told.replace("Seats are gone", "\"{{ $labels.app }} has no seats\"");
+        assert_eq!(judged(&by_app, &tested), Vec::<String>::new());
+        let by_cabin = told.replace("Seats are gone", "\"{{ $labels.cabin }} has no seats\"");
+        let untitled = "SeatsGone: its summary isn't the same for each cabin, and so no message's title";
+        assert_eq!(judged(&by_cabin, &tested), [untitled]);
     }
 }

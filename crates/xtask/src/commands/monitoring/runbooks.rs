@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn alerts_and_runbooks_are_the_same() {
         let rules = vec![serde_saphyr::from_str("{ alert: SeatsGone, expr: up }").unwrap()];
-        let files = Files { rules, dashboards: Vec::new(), metrics: Metrics::read(""), others: BTreeSet::new() };
+        let (metrics, others, grouped) = (Metrics::read(""), BTreeSet::new(), BTreeSet::new());
+        let files = Files { rules, dashboards: Vec::new(), metrics, others, grouped };
         let whole = "# Runbooks\n\n## SeatsGone\n\n**For customers:** nothing. **Do:** wait.\n";
         assert_eq!(faults(&files, whole), Vec::<String>::new());
         assert_eq!(faults(&files, "# Runbooks\n"), ["docs/runbooks.md has no runbook for SeatsGone"]);
