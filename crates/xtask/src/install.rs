@@ -25,8 +25,14 @@ const CACHE_PACKAGE: &str = "redis-server";
 /// package brings both, unless somebody has left them out.
 const CLUSTER_PACKAGES: [&str; 2] = ["galera-4", "rsync"];
 
-/// What reads alerts and routes, and watches a system: promtool and Prometheus itself; amtool.
-const MONITORING_PACKAGES: [(&str, &str); 2] = [("promtool", "prometheus"), ("amtool", "prometheus-alertmanager")];
+/// What reads alerts and routes, and watches a system: promtool and Prometheus itself; amtool; who counts what MySQL and
+/// Redis do.
+const MONITORING_PACKAGES: [(&str, &str); 4] = [
+    ("promtool", "prometheus"),
+    ("amtool", "prometheus-alertmanager"),
+    ("prometheus-mysqld-exporter", "prometheus-mysqld-exporter"),
+    ("prometheus-redis-exporter", "prometheus-redis-exporter"),
+];
 
 /// Debian asks this file whether a package may start its service; 101 means no.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -66,7 +72,7 @@ pub(crate) async fn ensure(needs: Needs, allowed: bool, workspace: &Workspace, s
     provide(missing, allowed, workspace).await
 }
 
-/// Makes sure that Prometheus, its Alertmanager and their tools are installed.
+/// Makes sure that Prometheus, its Alertmanager, their tools and exporters are installed.
 pub(crate) async fn ensure_monitoring(allowed: bool, workspace: &Workspace) -> Result<()> {
     let missing = MONITORING_PACKAGES.iter().filter(|(program, _)| programs::find(&[program]).is_none());
     provide(missing.map(|(_, package)| *package).collect(), allowed, workspace).await

@@ -37,7 +37,7 @@ pub(crate) async fn install(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Goes through the collection once, on the system on `ports`.
 pub(crate) async fn run_collection(
-    program: &PathBuf,
+    program: &Path,
     workspace: &Workspace,
     ports: &Ports,
     log: &Path,

@@ -14,8 +14,7 @@ use crate::workspace::Workspace;
 /// Where they are: in the chart, which puts each into a ConfigMap.
 const DASHBOARDS: &str = "deploy/cloudjet/monitoring/dashboards";
 
-/// What Istio's proxies and the exporters of MySQL and Redis count, as far as dashboards ask for it. Our programs don't:
-/// the names are from their documentation.
+/// What Istio's proxies and the exporters of MySQL and Redis count, as far as dashboards ask for it. Our programs don't.
 pub(super) const OTHERS: &str = "deploy/monitoring/metrics-of-others.txt";
 
 /// More than this nobody reads.

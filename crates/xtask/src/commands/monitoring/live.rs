@@ -4,7 +4,8 @@
 //! Not every answer can be more than empty: some panels are good when they show nothing, and say so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -14,7 +15,7 @@ use super::alertmanager::Alertmanager;
 use super::dashboards::Panel;
 use super::picture::{self, Chart};
 use super::prometheus::{self, Prometheus};
-use super::{Arguments, Files, told};
+use super::{Arguments, Files, exporters, told};
 use crate::commands::contract::newman;
 use crate::metrics::Query;
 use crate::servers::redis;
@@ -31,6 +32,9 @@ const RENDERED: &str = "deploy/golden/prod.yaml";
 
 /// What a panel says that may show nothing.
 const MAY_BE_EMPTY: &str = "Empty is good.";
+
+/// How the names of what Istio counts begin, which nothing here runs.
+const OF_THE_MESH: [&str; 2] = ["istio_", "pilot_"];
 
 /// How long Prometheus has to see the last that happened: a few rounds of its own.
 const LAST_LOOK: Duration = Duration::from_secs(10);
@@ -72,49 +76,67 @@ struct Watched {
     files: Files,
     /// What autoscalers and analyses ask, by what they are.
     decisions: BTreeMap<String, String>,
-    /// When customers set out, and when the cache was lost, in seconds since 1970.
+    /// When customers set out, and while there was no cache, in seconds since 1970.
     set_out: f64,
-    accident: f64,
+    accident: Range<f64>,
 }
 
-async fn watch(arguments: &Arguments, newman: &PathBuf, workspace: &Workspace, stack: &mut Stack) -> Result<Watched> {
+async fn watch(arguments: &Arguments, newman: &Path, workspace: &Workspace, stack: &mut Stack) -> Result<Watched> {
     let files = Files::read(workspace)?;
     let decisions = decisions(&workspace.read(Path::new(RENDERED))?)?;
     let program = programs::find(&["prometheus"]).context("prometheus is not installed")?;
     let logs = workspace.monitoring_logs();
     let (may_install, settings) = (!arguments.no_install, Settings::from(SUBSCRIBER));
     let starting = demo::start("monitoring", may_install, Profile::Debug, &settings, logs.clone(), workspace, stack);
-    let (ports, _) = starting.await?;
-    let prometheus = Prometheus::start(&program, &ports, &logs, workspace, stack).await?;
+    let (ports, servers) = starting.await?;
+    let exporters = exporters::start(&servers.cache, &logs, stack).await?;
+    let prometheus = Prometheus::start(&program, &ports, &exporters, &logs, workspace, stack).await?;
     let set_out = prometheus::now();
-    let accident = travel(Duration::from_secs(arguments.seconds), newman, &ports, &logs, workspace, stack).await?;
+    let journey = Journey { while_: Duration::from_secs(arguments.seconds), newman, ports: &ports, logs: &logs };
+    let accident = journey.travel(servers.cache.port, workspace, stack).await?;
     Ok(Watched { prometheus, files, decisions, set_out, accident })
 }
 
-/// Customers go through the Postman collection for a while, and some more without the cache. Answers when that was lost.
-async fn travel(
+/// How customers travel.
+struct Journey<'a> {
     while_: Duration,
-    newman: &PathBuf,
-    ports: &Ports,
-    logs: &Path,
-    workspace: &Workspace,
-    stack: &mut Stack,
-) -> Result<f64> {
-    let started = Instant::now();
-    while started.elapsed() < while_ {
-        newman::run_collection(newman, workspace, ports, &logs.join("newman.txt"), stack).await?;
+    newman: &'a Path,
+    ports: &'a Ports,
+    logs: &'a Path,
+}
+
+impl Journey<'_> {
+    /// They do so for a while, some more without the cache on `port`, and again with it, because its panels are looked at
+    /// afterwards. Answers when it was away.
+    async fn travel(&self, port: u16, workspace: &Workspace, stack: &mut Stack) -> Result<Range<f64>> {
+        self.again_and_again(self.while_, "newman.txt", workspace, stack).await?;
+        redis::lose(stack).await?;
+        let lost = prometheus::now();
+        self.again_and_again(self.while_ / 3, "newman-without-cache.txt", workspace, stack).await?;
+        redis::start_at(port, stack).await?;
+        let found = prometheus::now();
+        self.again_and_again(self.while_ / 3, "newman-with-cache-again.txt", workspace, stack).await?;
+        report::step("Waiting until Prometheus has seen it", async {
+            tokio::time::sleep(LAST_LOOK).await;
+            Ok(lost..found)
+        })
+        .await
     }
-    redis::lose(stack).await?;
-    let accident = prometheus::now();
-    let started = Instant::now();
-    while started.elapsed() < while_ / 3 {
-        newman::run_collection(newman, workspace, ports, &logs.join("newman-without-cache.txt"), stack).await?;
+
+    /// Goes through the Postman collection for a while, and to its end.
+    async fn again_and_again(
+        &self,
+        while_: Duration,
+        log: &str,
+        workspace: &Workspace,
+        stack: &mut Stack,
+    ) -> Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < while_ {
+            newman::run_collection(self.newman, workspace, self.ports, &self.logs.join(log), stack).await?;
+        }
+        Ok(())
     }
-    report::step("Waiting until Prometheus has seen it", async {
-        tokio::time::sleep(LAST_LOOK).await;
-        Ok(accident)
-    })
-    .await
 }
 
 impl Watched {
@@ -123,7 +145,7 @@ impl Watched {
         told(&sick, format!("{} evaluated", self.files.rules.len()))
     }
 
-    /// Every series that is asked for, by whomever, but for what others export.
+    /// Every series that is asked for, by whomever, but for what the mesh counts.
     async fn series(&self) -> Result<String> {
         let there: BTreeSet<String> = self.prometheus.names().await?.into_iter().collect();
         let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -137,7 +159,7 @@ impl Watched {
                 asked.entry(name).or_default().insert(who);
             }
         }
-        asked.retain(|name, _| !self.files.others.contains(name));
+        asked.retain(|name, _| !of_the_mesh(name));
         let rows: Vec<[String; 3]> = asked
             .iter()
             .map(|(name, by)| {
@@ -159,7 +181,7 @@ impl Watched {
                 for query in &panel.queries {
                     match self.answer(query).await {
                         Err(error) => faults.push(format!("{}, {}: {error:#}", dashboard.uid, panel.title)),
-                        Ok(0) if self.may_be_empty(panel, query)? => empty += 1,
+                        Ok(0) if Self::may_be_empty(panel, query)? => empty += 1,
                         Ok(0) => faults.push(format!("{}, {}: nothing for {query}", dashboard.uid, panel.title)),
                         Ok(_) => full += 1,
                     }
@@ -169,10 +191,9 @@ impl Watched {
         told(&faults, format!("{full} queries with data, {empty} rightly without"))
     }
 
-    fn may_be_empty(&self, panel: &Panel, query: &str) -> Result<bool> {
-        let asks_others = |(name, _): &(String, _)| self.files.others.contains(name);
+    fn may_be_empty(panel: &Panel, query: &str) -> Result<bool> {
         let asked = Query::parse(query).map_err(anyhow::Error::msg)?;
-        Ok(panel.description.contains(MAY_BE_EMPTY) || asked.selectors.iter().any(asks_others))
+        Ok(panel.description.contains(MAY_BE_EMPTY) || asked.selectors.iter().any(|(name, _)| of_the_mesh(name)))
     }
 
     async fn answer(&self, query: &str) -> Result<usize> {
@@ -193,7 +214,7 @@ impl Watched {
         for (title, query) in asked {
             charts.push(Chart { title, lines: self.prometheus.range(query, self.set_out).await? });
         }
-        picture::draw(&charts, self.accident - self.set_out, path)
+        picture::draw(&charts, self.accident.start - self.set_out, path)
     }
 
     async fn decisions(&self) -> Result<String> {
@@ -232,6 +253,11 @@ fn decisions(rendered: &str) -> Result<BTreeMap<String, String>> {
         bail!("{RENDERED} has neither autoscalers nor analyses");
     }
     Ok(queries)
+}
+
+/// Whether only a mesh has a series of this name.
+fn of_the_mesh(name: &str) -> bool {
+    OF_THE_MESH.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn text(value: &Value) -> &str {

@@ -21,6 +21,7 @@ use crate::workspace::Workspace;
 
 mod alertmanager;
 mod dashboards;
+mod exporters;
 mod live;
 mod picture;
 mod prometheus;

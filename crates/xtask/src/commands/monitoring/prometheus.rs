@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::exporters::Exporter;
 use super::rules;
 use crate::client::{self, Request};
 use crate::probe;
@@ -56,18 +57,19 @@ pub(super) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts `program` to watch the services on `ports`; what it says goes to `logs`.
+    /// Starts `program` to watch the services on `ports`, and `exporters`; what it says goes to `logs`.
     pub(super) async fn start(
         program: &Path,
         ports: &Ports,
+        exporters: &[Exporter],
         logs: &Path,
         workspace: &Workspace,
         stack: &mut Stack,
     ) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, any_free()?));
         let place = stack.place()?;
-        let config =
-            place.write_private("prometheus.json", &configuration(ports, &rules::paths(workspace)?).to_string())?;
+        let config = configuration(ports, exporters, &rules::paths(workspace)?);
+        let config = place.write_private("prometheus.json", &config.to_string())?;
         let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", config.display()))
@@ -116,27 +118,30 @@ impl Prometheus {
     }
 }
 
-/// Targets with the labels that the chart's monitors give them, and our rules. Quicker than in a cluster, as nobody has
+/// Targets with the labels that the charts' monitors give them, and our rules. Quicker than in a cluster, as nobody has
 /// the time to wait.
-fn configuration(ports: &Ports, rules: &[PathBuf]) -> Value {
-    let targets: Vec<Value> = ports
-        .services()
-        .map(|(service, port)| {
-            let app = service.package;
-            json!({
-                "targets": [format!("127.0.0.1:{}", internal(port))],
-                "labels": {
-                    "app": app,
-                    "namespace": if service.name == "admin" { "admin" } else { "user" },
-                    "service": format!("{app}-active"),
-                    "pod": format!("{app}-0"),
-                }
-            })
+fn configuration(ports: &Ports, exporters: &[Exporter], rules: &[PathBuf]) -> Value {
+    let services = ports.services().map(|(service, port)| {
+        let app = service.package;
+        json!({
+            "targets": [format!("127.0.0.1:{}", internal(port))],
+            "labels": {
+                "app": app,
+                "namespace": if service.name == "admin" { "admin" } else { "user" },
+                "service": format!("{app}-active"),
+                "pod": format!("{app}-0"),
+            }
         })
-        .collect();
+    });
+    let services = services.collect::<Value>();
+    let mut jobs = vec![json!({ "job_name": "cloudjet", "honor_labels": true, "static_configs": services })];
+    jobs.extend(exporters.iter().map(|Exporter { name, address }| {
+        let labels = json!({ "namespace": "monitoring", "service": name, "pod": format!("{name}-0") });
+        json!({ "job_name": name, "static_configs": [{ "targets": [address], "labels": labels }] })
+    }));
     json!({
         "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s" },
         "rule_files": rules,
-        "scrape_configs": [{ "job_name": "cloudjet", "honor_labels": true, "static_configs": targets }]
+        "scrape_configs": jobs
     })
 }
