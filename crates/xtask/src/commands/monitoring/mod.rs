@@ -4,6 +4,7 @@
 //! Without those programs the rest is still checked. With `--live` a real Prometheus watches the real services.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -32,6 +33,10 @@ mod slack;
 
 use dashboards::Dashboard;
 use rules::{Rule, UnitTests};
+
+/// What Prometheus is told in compose, and where it finds the rules there.
+const ON_ONE_MACHINE: &str = "deploy/monitoring/compose/prometheus.yaml";
+const RULES_IN_CONTAINER: &str = "/etc/prometheus/rules";
 
 /// Hold alerts, routes, runbooks and dashboards against one another and against what the services export.
 #[derive(clap::Args)]
@@ -140,11 +145,28 @@ async fn promtool(program: &Path, workspace: &Workspace) -> Result<String> {
     let mut check = Command::new(program);
     check.args(["check", "rules"]).args(rules::paths(workspace)?);
     run_quietly("promtool check rules", check).await?;
+    let mut check = Command::new(program);
+    check.args(["check", "config"]).arg(on_one_machine(workspace)?);
+    run_quietly("promtool check config", check).await?;
     let tests = UnitTests::read(workspace)?;
     let mut test = Command::new(program);
     test.args(["test", "rules"]).args(rules::test_paths(workspace)?);
     run_quietly("promtool test rules", test).await?;
     Ok(format!("{} unit tests", tests.count()))
+}
+
+/// Prometheus' settings in compose, but for the rules being where they are here and not in its container.
+fn on_one_machine(workspace: &Workspace) -> Result<PathBuf> {
+    let settings = workspace.read(Path::new(ON_ONE_MACHINE))?;
+    let (before, after) = settings
+        .split_once(RULES_IN_CONTAINER)
+        .with_context(|| format!("{ON_ONE_MACHINE} reads no rules from {RULES_IN_CONTAINER}"))?;
+    let rules = workspace.root().join(rules::RULES);
+    let path = workspace.renders().join("prometheus.yaml");
+    fs::create_dir_all(workspace.renders())?;
+    fs::write(&path, format!("{before}{}{after}", rules.display()))
+        .with_context(|| format!("{} can't be written", path.display()))?;
+    Ok(path)
 }
 
 /// Fails with all faults, or has something to tell.

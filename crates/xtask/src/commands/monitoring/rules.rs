@@ -11,7 +11,7 @@ use super::{Files, runbooks, yaml};
 use crate::workspace::Workspace;
 
 /// Where the rules are: in the chart, which gives them to the cluster.
-const RULES: &str = "deploy/cloudjet/monitoring/rules";
+pub(super) const RULES: &str = "deploy/cloudjet/monitoring/rules";
 
 /// Where their unit tests are.
 const TESTS: &str = "deploy/monitoring/tests";
