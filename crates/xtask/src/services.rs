@@ -126,6 +126,15 @@ impl Ports {
         Ok((Ipv4Addr::LOCALHOST, port).into())
     }
 
+    /// Where customers find the gateway and the payment simulator.
+    ///
+    /// # Errors
+    /// If the simulator isn't ours.
+    pub(crate) fn for_customers(&self) -> Result<[String; 2]> {
+        let at = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
+        Ok([at(self.of("gateway"))?, at(self.simulator)?])
+    }
+
     /// Makes sure that nothing listens on any of them.
     pub(crate) fn check_free(&self) -> Result<()> {
         let mut needs = self.needs();

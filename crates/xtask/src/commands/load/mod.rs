@@ -5,6 +5,7 @@
 //! not fed is a failure here as well.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum as _;
@@ -23,7 +24,8 @@ mod k6;
 mod summary;
 mod usage;
 
-use k6::K6;
+pub(crate) use k6::K6;
+use k6::Said;
 use summary::Summary;
 use usage::Usage;
 
@@ -67,6 +69,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_install: bool,
 }
+
+/// Within how many milliseconds 95 of 100 must be answered by a machine that does other things, too.
+const UNHURRIED: &str = "5000";
 
 /// The profile that only the chart asks for: whoever always looks around.
 const TRAFFIC: &str = "traffic";
@@ -132,9 +137,7 @@ pub(crate) async fn run(
     command.envs(if arguments.url.is_some() { administrator(settings)? } else { ADMIN.map(owned) });
     let coming = async |stack: &mut Stack| k6::run(command, &logs, stack).await;
     let (said, usage) = Usage::during(stack, target.ports.as_ref(), coming).await?;
-    let summary = Summary::read(&said.summary)?;
-    let faults = summary.faults();
-    ensure!(said.kept || !faults.is_empty(), "k6 says that a threshold wasn't kept, and its summary doesn't say which");
+    let (summary, faults) = judged(&said)?;
     let grown = if arguments.profile == Profile::Soak { usage.growing() } else { Vec::new() };
     let heading = format!(
         "Profile {}, {}× its rates, seed {}, on {}.\nThis machine: {} cores; busy before with {busy}, after with {}.",
@@ -152,6 +155,35 @@ pub(crate) async fn run(
     report::say(format_args!("\n{heading}\n\n{}{}{growth}", summary.table(), usage.table()));
     report::note(format_args!("\nThe report is {}.", workspace.shown(&report)));
     Ok(faults.is_empty() && grown.is_empty())
+}
+
+/// What k6 counted, and what of it isn't as it must be.
+fn judged(said: &Said) -> Result<(Summary, Vec<String>)> {
+    let summary = Summary::read(&said.summary)?;
+    let faults = summary.faults();
+    ensure!(said.kept || !faults.is_empty(), "k6 says that a threshold wasn't kept, and its summary doesn't say which");
+    Ok((summary, faults))
+}
+
+/// Lets the customers of the smallest profile come to a system of ours, while somebody else watches it; tells how many there
+/// were. It asks whether the journeys work: how fast they are is no question to a machine that does other things.
+///
+/// # Errors
+/// If a threshold wasn't kept, or nothing was counted for it.
+pub(crate) async fn smoke(
+    k6: &K6,
+    ports: &Ports,
+    logs: &Path,
+    workspace: &Workspace,
+    stack: &mut Stack,
+) -> Result<String> {
+    let mut command = k6.command(workspace, &Settings::default(), logs);
+    let [gateway, simulator] = ports.for_customers()?;
+    command.envs(ADMIN).envs([("PROFILE", name(&Profile::Smoke)), ("P95", UNHURRIED.to_owned())]);
+    command.envs([("BASE_URL", gateway), ("SIMULATOR_URL", simulator)]);
+    let (summary, faults) = judged(&k6::run(command, logs, stack).await?)?;
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(summary.told())
 }
 
 /// What the scripts are told of what is wanted, and where.
@@ -192,11 +224,11 @@ async fn start(arguments: &Arguments, workspace: &Workspace, stack: &mut Stack) 
     let settings = Settings::from([("LOG_FORMAT", "json")]);
     let (may_install, logs) = (!arguments.no_install, workspace.load_logs());
     let (ports, servers) = demo::start("load", may_install, profile, &settings, logs, workspace, stack).await?;
-    let at = |port: Option<u16>| port.map(|port| format!("http://127.0.0.1:{port}")).context("a port is missing");
+    let [gateway, simulator] = ports.for_customers()?;
     let (commit, database) = (machine::commit(workspace).await, &servers.database.description);
     Ok(Target {
-        gateway: at(ports.of("gateway"))?,
-        simulator: at(ports.simulator)?,
+        gateway,
+        simulator,
         told: format!("{} build of {commit} with {database}", profile.name()),
         ports: Some(ports),
     })

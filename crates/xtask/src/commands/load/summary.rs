@@ -54,6 +54,13 @@ impl Summary {
         judged.flat_map(|(name, metric)| faults_of(name, metric)).collect()
     }
 
+    /// How much there was, in a few words.
+    pub(super) fn told(&self) -> String {
+        let requests = |journey: &str| self.metrics.get(&format!("http_reqs{{scenario:{journey}}}"))?.count;
+        let all: f64 = self.journeys().filter_map(requests).sum();
+        format!("{} journeys, {all} requests", self.journeys().count())
+    }
+
     /// A line for each journey, and what wasn't kept.
     pub(super) fn table(&self) -> String {
         format!("{}{}", report::table(&self.rows()), self.remarks("  "))
@@ -170,6 +177,7 @@ mod tests {
             "{}",
             summary.table()
         );
+        assert_eq!(summary.told(), "1 journeys, 120 requests");
         assert!(summary.markdown().contains("| browse | 120 | 4.0 | 7.4 | 25.8 | 0 | 4 ✔ |"), "{}", summary.markdown());
     }
 

@@ -17,6 +17,7 @@ use super::picture::{self, Chart};
 use super::prometheus::{self, Prometheus};
 use super::{Arguments, Files, exporters, told};
 use crate::commands::contract::newman;
+use crate::commands::load::{self, K6};
 use crate::metrics::Query;
 use crate::servers::redis;
 use crate::services::Ports;
@@ -57,10 +58,15 @@ pub(super) async fn check(verdicts: &mut Verdicts, arguments: &Arguments, worksp
         Ok(newman) => newman,
         Err(why) => return verdicts.skip("monitoring: running", format!("customers travel with newman: {why:#}")),
     };
-    let watched = match watch(arguments, &newman, workspace, stack).await {
+    let k6 =
+        K6::install(workspace).await.inspect_err(|why| verdicts.skip("running: journeys", format!("{why:#}"))).ok();
+    let mut watched = match watch(arguments, &newman, k6.as_ref(), workspace, stack).await {
         Ok(watched) => watched,
         Err(error) => return verdicts.add::<()>("monitoring: running", async { Err(error) }).await,
     };
+    if let Some(journeys) = watched.journeys.take() {
+        verdicts.add("running: journeys", async { journeys }).await;
+    }
     verdicts.add("running: rules", watched.rules()).await;
     verdicts.add("running: series", watched.series()).await;
     verdicts.add("running: panels", watched.panels()).await;
@@ -76,12 +82,20 @@ struct Watched {
     files: Files,
     /// What autoscalers and analyses ask, by what they are.
     decisions: BTreeMap<String, String>,
+    /// What became of k6's customers, if there were any.
+    journeys: Option<Result<String>>,
     /// When customers set out, and while there was no cache, in seconds since 1970.
     set_out: f64,
     accident: Range<f64>,
 }
 
-async fn watch(arguments: &Arguments, newman: &Path, workspace: &Workspace, stack: &mut Stack) -> Result<Watched> {
+async fn watch(
+    arguments: &Arguments,
+    newman: &Path,
+    k6: Option<&K6>,
+    workspace: &Workspace,
+    stack: &mut Stack,
+) -> Result<Watched> {
     let files = Files::read(workspace)?;
     let decisions = decisions(&workspace.read(Path::new(RENDERED))?)?;
     let program = programs::find(&["prometheus"]).context("prometheus is not installed")?;
@@ -92,9 +106,13 @@ async fn watch(arguments: &Arguments, newman: &Path, workspace: &Workspace, stac
     let exporters = exporters::start(&servers.cache, &logs, stack).await?;
     let prometheus = Prometheus::start(&program, &ports, &exporters, &logs, workspace, stack).await?;
     let set_out = prometheus::now();
+    let journeys = match k6 {
+        Some(k6) => Some(load::smoke(k6, &ports, &logs, workspace, stack).await),
+        None => None,
+    };
     let journey = Journey { while_: Duration::from_secs(arguments.seconds), newman, ports: &ports, logs: &logs };
     let accident = journey.travel(servers.cache.port, workspace, stack).await?;
-    Ok(Watched { prometheus, files, decisions, set_out, accident })
+    Ok(Watched { prometheus, files, decisions, journeys, set_out, accident })
 }
 
 /// How customers travel.
