@@ -5,6 +5,7 @@
 //! half a list must not look like a whole one.
 
 use std::iter;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
@@ -12,9 +13,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
+use tokio::time::timeout;
 use tracing::{Span, error};
 
 use crate::error::{ApiError, Chain};
+
+/// How long a part may be read, once the answer has begun: nothing else limits it then.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What ends the one list of an object.
 const END: &[u8] = b"]}";
@@ -41,13 +46,16 @@ where
         return Ok((json, Bytes::from(text)).into_response());
     };
     write(&second, b",", &mut text)?;
+    let rest = stream::try_unfold(parts, async |mut parts| {
+        let part = timeout(PATIENCE, parts.try_next()).await.map_err(ApiError::unavailable)?.map_err(Into::into)?;
+        let Some(part) = part else { return Ok(None) };
+        let mut text = Vec::new();
+        write(&part, b",", &mut text)?;
+        Ok(Some((Bytes::from(text), parts)))
+    });
     let span = Span::current();
-    let rest = parts.map(move |part| {
-        let written = part.map_err(Into::into).and_then(|part| {
-            let mut text = Vec::new();
-            write(&part, b",", &mut text).map(|()| Bytes::from(text))
-        });
-        written.inspect_err(|refusal| span.in_scope(|| error!(cause = %Chain(refusal), "a list was broken off")))
+    let rest = rest.inspect_err(move |refusal: &ApiError| {
+        span.in_scope(|| error!(cause = %Chain(refusal), "a list was broken off"));
     });
     let [begin, end] = [Bytes::from(text), Bytes::from_static(END)].map(|text| stream::once(async { Ok(text) }));
     Ok((json, Body::from_stream(begin.chain(rest).chain(end))).into_response())
@@ -103,6 +111,13 @@ mod tests {
         }
         let begun = answer(vec![Ok(vec![1]), Ok(vec![2]), lost()]).await.unwrap();
         assert!(begun.headers().get(CONTENT_LENGTH).is_none());
+        assert!(to_bytes(begun.into_body(), usize::MAX).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_never_comes_breaks_the_list_off() {
+        let begun = stream::iter([vec![1], vec![2]].map(Ok::<_, ApiError>)).chain(stream::pending());
+        let begun = long_list("numbers", begun).await.unwrap();
         assert!(to_bytes(begun.into_body(), usize::MAX).await.is_err());
     }
 }
