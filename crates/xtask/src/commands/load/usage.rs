@@ -35,6 +35,7 @@ struct Program {
     id: u32,
     /// Where it tells how many requests came, if it is a service.
     internal: Option<u16>,
+    /// Since it began, as far as it tells.
     requests: Option<f64>,
     processor: Duration,
     /// In bytes, one glance after the other.
@@ -64,8 +65,9 @@ impl Usage {
         for ((program, before), after) in usage.0.iter_mut().zip(before).zip(after) {
             program.processor = after.saturating_sub(before);
             if let Some(port) = program.internal {
+                // Hours of a report aren't worth less for one number.
                 let metrics = Client::new((Ipv4Addr::LOCALHOST, port).into()).ask(&Request::get("/metrics")).await;
-                program.requests = Some(counted(REQUESTS, &String::from_utf8_lossy(&metrics?)));
+                program.requests = metrics.ok().map(|text| counted(REQUESTS, &String::from_utf8_lossy(&text)));
             }
         }
         Ok((done, usage))
