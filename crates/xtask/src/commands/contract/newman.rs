@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::run;
@@ -24,7 +25,7 @@ pub(super) async fn check(verdicts: &mut Verdicts, workspace: &Workspace, ports:
     match install(workspace).await {
         Ok(program) => {
             let log = workspace.contract_logs().join("newman.txt");
-            verdicts.add(NAME, run_collection(&program, workspace, ports, &log, stack)).await;
+            verdicts.add(NAME, run_collection(&program, &[], workspace, ports, &log, stack)).await;
         }
         Err(why) => verdicts.skip(NAME, format!("{why:#}")),
     }
@@ -35,9 +36,21 @@ pub(crate) async fn install(workspace: &Workspace) -> Result<PathBuf> {
     Ok(tool::from_node(workspace, "newman", VERSION).await?.join(".bin/newman"))
 }
 
-/// Goes through the collection once, on the system on `ports`.
+/// The names of the requests of a passenger who pays and flies: all before the cancellation.
+pub(crate) fn of_who_flies(workspace: &Workspace) -> Result<Vec<String>> {
+    const CANCELS: &str = "15. Cancel";
+    let collection: Value = serde_json::from_str(&workspace.read(Path::new(COLLECTION))?)?;
+    let passenger = collection.pointer("/item/0/item/0/item").and_then(Value::as_array);
+    let names = passenger.into_iter().flatten().filter_map(|request| request["name"].as_str());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    let end = names.iter().position(|name| name == CANCELS).with_context(|| format!("nobody does {CANCELS}"))?;
+    Ok(names[..end].to_vec())
+}
+
+/// Goes through the collection once, on the system on `ports`, or through the requests `only` of it.
 pub(crate) async fn run_collection(
     program: &Path,
+    only: &[String],
     workspace: &Workspace,
     ports: &Ports,
     log: &Path,
@@ -46,6 +59,7 @@ pub(crate) async fn run_collection(
     let [gateway, simulator] = ports.for_customers()?;
     let mut command = Command::new(program);
     command.current_dir(workspace.root()).args(["run", COLLECTION, "--environment", ENVIRONMENT]);
+    command.args(only.iter().flat_map(|name| ["--folder", name]));
     command.args(["--env-var", &format!("baseUrl={gateway}")]);
     command.args(["--env-var", &format!("simulatorUrl={simulator}")]);
     command.args(["--color", "off", "--disable-unicode", "--reporter-cli-no-banner"]);

@@ -4,6 +4,7 @@
 //! Not every answer can be more than empty: some panels are good when they show nothing, and say so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,9 +13,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::alertmanager::Alertmanager;
-use super::dashboards::Panel;
+use super::dashboards::{Panel, Question};
 use super::picture::{self, Chart};
-use super::prometheus::{self, Prometheus};
+use super::prometheus::{self, Line, Prometheus};
 use super::{Arguments, Files, exporters, told};
 use crate::commands::contract::newman;
 use crate::commands::load::{self, K6};
@@ -39,6 +40,13 @@ const OF_THE_MESH: [&str; 2] = ["istio_", "pilot_"];
 
 /// How long Prometheus has to see the last that happened: a few rounds of its own.
 const LAST_LOOK: Duration = Duration::from_secs(10);
+
+/// The dashboards of which there are pictures. That of the mesh would be empty.
+const DRAWN: [&str; 3] = ["cloudjet-services", "cloudjet-business", "cloudjet-data"];
+
+/// How many points a line in a picture has, and over how long a rate is taken: some rounds through the collection.
+const POINTS: f64 = 150.0;
+const SMOOTH: &str = "30s";
 
 /// What the services are told besides: somebody subscribes to news, and never takes any.
 const SUBSCRIBER: [(&str, &str); 2] =
@@ -71,8 +79,8 @@ pub(super) async fn check(verdicts: &mut Verdicts, arguments: &Arguments, worksp
     verdicts.add("running: series", watched.series()).await;
     verdicts.add("running: panels", watched.panels()).await;
     verdicts.add("running: autoscalers and analyses", watched.decisions()).await;
-    if let Some(path) = &arguments.picture {
-        verdicts.add("running: picture", watched.draw(path)).await;
+    if let Some(directory) = &arguments.pictures {
+        verdicts.add("running: pictures", watched.draw(directory)).await;
     }
 }
 
@@ -141,7 +149,7 @@ impl Journey<'_> {
         .await
     }
 
-    /// Goes through the Postman collection for a while, and to its end.
+    /// Goes through the Postman collection for a while, and to its end. Whoever is in it cancels, so another books and flies.
     async fn again_and_again(
         &self,
         while_: Duration,
@@ -149,9 +157,13 @@ impl Journey<'_> {
         workspace: &Workspace,
         stack: &mut Stack,
     ) -> Result<()> {
+        let flies = newman::of_who_flies(workspace)?;
         let started = Instant::now();
         while started.elapsed() < while_ {
-            newman::run_collection(self.newman, workspace, self.ports, &self.logs.join(log), stack).await?;
+            for only in [&[], &flies[..]] {
+                let log = self.logs.join(log);
+                newman::run_collection(self.newman, only, workspace, self.ports, &log, stack).await?;
+            }
         }
         Ok(())
     }
@@ -169,7 +181,8 @@ impl Watched {
         let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         let rules = self.files.rules.iter().map(|rule| ("rules", &rule.expr));
         let panels = self.files.dashboards.iter().flat_map(|dashboard| {
-            dashboard.panels.iter().flat_map(|panel| &panel.queries).map(|query| (dashboard.uid.as_str(), query))
+            let questions = dashboard.panels.iter().flat_map(|panel| &panel.questions);
+            questions.map(|question| (dashboard.uid.as_str(), &question.query))
         });
         let decisions = self.decisions.values().map(|query| ("autoscalers and analyses", query));
         for (who, query) in rules.chain(panels).chain(decisions) {
@@ -196,7 +209,7 @@ impl Watched {
         let (mut faults, mut full, mut empty) = (Vec::new(), 0, 0);
         for dashboard in &self.files.dashboards {
             for panel in &dashboard.panels {
-                for query in &panel.queries {
+                for Question { query, .. } in &panel.questions {
                     match self.answer(query).await {
                         Err(error) => faults.push(format!("{}, {}: {error:#}", dashboard.uid, panel.title)),
                         Ok(0) if Self::may_be_empty(panel, query)? => empty += 1,
@@ -218,21 +231,35 @@ impl Watched {
         self.prometheus.query(&query.replace("$__rate_interval", "1m").replace("$__range", "1h")).await
     }
 
-    /// Draws what was seen of the run.
-    async fn draw(&self, path: &Path) -> Result<()> {
-        let asked = [
-            ("requests a second", "sum by (app) (rate(cloudjet_http_requests_total{route!~\".*/health\"}[15s]))"),
-            (
-                "95 of 100 are faster than (seconds)",
-                "histogram_quantile(0.95, sum by (app, le) (rate(cloudjet_http_request_duration_seconds_bucket[15s])))",
-            ),
-            ("reads of the cache a second", "sum by (outcome) (rate(cloudjet_cache_reads_total[15s]))"),
-        ];
-        let mut charts = Vec::new();
-        for (title, query) in asked {
-            charts.push(Chart { title, lines: self.prometheus.range(query, self.set_out).await? });
+    /// Draws what dashboards showed of the run, each into a file of its own, and tells which.
+    async fn draw(&self, directory: &Path) -> Result<String> {
+        fs::create_dir_all(directory)?;
+        let time = self.set_out..prometheus::now();
+        let away = self.accident.start - time.start..self.accident.end - time.start;
+        let dashboards = self.files.dashboards.iter().filter(|dashboard| DRAWN.contains(&dashboard.uid.as_str()));
+        let mut names = Vec::new();
+        for dashboard in dashboards {
+            let mut charts = Vec::new();
+            for panel in dashboard.first() {
+                charts.push(Chart { panel, lines: self.lines(panel, &time).await? });
+            }
+            let name = format!("{}.svg", dashboard.uid);
+            picture::draw(&dashboard.title, &charts, time.end - time.start, &away, &directory.join(&name))?;
+            names.push(name);
         }
-        picture::draw(&charts, self.accident.start - self.set_out, path)
+        Ok(names.join(", "))
+    }
+
+    /// What a panel showed, as it calls it.
+    async fn lines(&self, panel: &Panel, time: &Range<f64>) -> Result<Vec<(String, Line)>> {
+        let step = (time.end - time.start) / POINTS;
+        let mut lines = Vec::new();
+        for Question { query, legend } in &panel.questions {
+            let found = self.prometheus.range(&query.replace("$__rate_interval", SMOOTH), time, step).await?;
+            lines.extend(found.into_iter().map(|line| (named(legend, &line.labels), line)));
+        }
+        lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(lines)
     }
 
     async fn decisions(&self) -> Result<String> {
@@ -273,6 +300,11 @@ fn decisions(rendered: &str) -> Result<BTreeMap<String, String>> {
     Ok(queries)
 }
 
+/// What a line with these labels is called.
+fn named(legend: &str, labels: &BTreeMap<String, String>) -> String {
+    labels.iter().fold(legend.to_owned(), |name, (label, value)| name.replace(&format!("{{{{{label}}}}}"), value))
+}
+
 /// Whether only a mesh has a series of this name.
 fn of_the_mesh(name: &str) -> bool {
     OF_THE_MESH.iter().any(|prefix| name.starts_with(prefix))
@@ -293,5 +325,13 @@ mod tests {
         assert!(queries.keys().any(|who| who.contains("ScaledObject")), "{queries:?}");
         assert!(queries.keys().any(|who| who.contains("AnalysisTemplate")), "{queries:?}");
         assert!(queries.values().all(|query| !query.contains("args.service")), "{queries:?}");
+    }
+
+    #[test]
+    fn a_line_is_called_by_its_labels() {
+        let labels =
+            BTreeMap::from([("app", "gateway"), ("job", "x")].map(|(label, value)| (label.into(), value.into())));
+        assert_eq!(named("{{app}}, {{job}} {{else}}", &labels), "gateway, x {{else}}");
+        assert_eq!(named("waiting", &labels), "waiting");
     }
 }

@@ -47,9 +47,9 @@ pub(crate) struct Arguments {
     /// How long they travel.
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(30..=3600))]
     seconds: u64,
-    /// Draw what Prometheus saw into this file (SVG).
-    #[arg(long, requires = "live", value_name = "FILE")]
-    picture: Option<PathBuf>,
+    /// Draw what the dashboards showed of it into this directory (SVG).
+    #[arg(long, requires = "live", value_name = "DIRECTORY")]
+    pictures: Option<PathBuf>,
     /// Never install missing programs.
     #[arg(long)]
     no_install: bool,

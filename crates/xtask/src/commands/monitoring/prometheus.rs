@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A series over time.
 pub(super) struct Line {
-    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
     /// Seconds since the beginning, and a value that may be no number.
     pub(super) points: Vec<(f64, f64)>,
 }
@@ -40,9 +41,8 @@ struct Series {
 
 impl Series {
     fn line(self, start: f64) -> Line {
-        let name = self.metric.into_values().next().unwrap_or_default();
         let points = self.values.into_iter().map(|(at, value)| (at - start, value.parse().unwrap_or(f64::NAN)));
-        Line { name, points: points.collect() }
+        Line { labels: self.metric, points: points.collect() }
     }
 }
 
@@ -87,13 +87,13 @@ impl Prometheus {
         Ok(data["result"].as_array().map_or(0, Vec::len))
     }
 
-    /// What a query found since `start` (seconds since 1970): a line for each series, called by its only label.
-    pub(super) async fn range(&self, query: &str, start: f64) -> Result<Vec<Line>> {
-        let (from, to) = (start.to_string(), now().to_string());
-        let asked = [("query", query), ("start", from.as_str()), ("end", to.as_str()), ("step", "2")];
+    /// What a query found in `time` (seconds since 1970), asked every `step` seconds: a line for each series.
+    pub(super) async fn range(&self, query: &str, time: &Range<f64>, step: f64) -> Result<Vec<Line>> {
+        let [from, to, step] = [time.start, time.end, step].map(|seconds| seconds.to_string());
+        let asked = [("query", query), ("start", &from), ("end", &to), ("step", &step)];
         let data = self.ask("/api/v1/query_range", &asked).await?;
         let series: Vec<Series> = serde_json::from_value(data["result"].clone())?;
-        Ok(series.into_iter().map(|series| series.line(start)).collect())
+        Ok(series.into_iter().map(|series| series.line(time.start)).collect())
     }
 
     /// The names of all metrics that it has a series of.
