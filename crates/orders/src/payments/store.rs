@@ -258,6 +258,7 @@ pub(crate) async fn came_by(
                select 1 from payments p join events e on e.subject = ? and e.subject_id = ?
                where p.payment_id = ? and p.bootpay_receipt_id = ?
                  and json_unquote(json_extract(e.detail, '$.new.status')) in ('PAID', 'PARTIALLY_REFUNDED')
+                 and coalesce(json_unquote(json_extract(e.detail, '$.old.status')), '') not in ('PAID', 'PARTIALLY_REFUNDED')
            ) as "has: bool""#,
         Subject::Payment,
         payment_id.to_string(),

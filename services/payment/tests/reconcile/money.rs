@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use orders::bookings::Receipt;
 use orders::payments::Target;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use testkit::desk::Sold;
 
 use crate::support::{Books, PRICE};
 
@@ -158,6 +159,28 @@ async fn what_reconciliation_finds_is_counted_as_if_it_had_been_told(
     books.all_is_well().await;
     books.assert_moved(PRICE, PRICE).await;
     assert_eq!((books.counted("charged"), books.counted("refunded")), (PRICE, PRICE));
+}
+
+/// A booking that was paid in the system before this one, which kept no history.
+async fn sold_before_us(books: &Books) -> Sold {
+    let (_, sold) = books.sold().await;
+    sqlx::query("delete from events").execute(&books.world.db).await.unwrap();
+    sold
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn parts_of_what_was_paid_before_us_are_counted_neither_way(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let refunded = sold_before_us(&books).await;
+    books.give_back(&refunded, 20_000).await;
+    books.run_jobs().await;
+    books.give_back(&refunded, 30_000).await;
+    books.run_jobs().await;
+    assert!(books.provider().cancel_in_console(&refunded.receipt, Some(70_000)));
+    books.hear_of(&refunded.receipt).await;
+    books.all_is_well().await;
+    assert_eq!(books.given_back(&refunded.receipt).await, 120_000);
+    assert_eq!((books.counted("refunded"), books.counted("cancelled_in_console")), (0, 0));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
