@@ -246,7 +246,8 @@ pub(super) async fn set_status(
     .map(drop)
 }
 
-/// Whether a payment became paid by this receipt, and here: what was adopted as paid has no history of that.
+/// Whether a payment became paid by this receipt, and here: what was adopted as paid has no history of that. The history
+/// says by which, because one that was adopted keeps the receipt it had been declined on.
 pub(crate) async fn came_by(
     connection: &mut MySqlConnection,
     payment_id: Option<i64>,
@@ -256,7 +257,8 @@ pub(crate) async fn came_by(
     sqlx::query_scalar!(
         r#"select exists (
                select 1 from payments p join events e on e.subject = ? and e.subject_id = ?
-               where p.payment_id = ? and p.bootpay_receipt_id = ?
+               where p.payment_id = ?
+                 and coalesce(json_unquote(json_extract(e.detail, '$.new.receipt_id')), p.bootpay_receipt_id) = ?
                  and json_unquote(json_extract(e.detail, '$.new.status')) in ('PAID', 'PARTIALLY_REFUNDED')
                  and coalesce(json_unquote(json_extract(e.detail, '$.old.status')), '') not in ('PAID', 'PARTIALLY_REFUNDED')
            ) as "has: bool""#,

@@ -184,6 +184,27 @@ async fn parts_of_what_was_paid_before_us_are_counted_neither_way(_: MySqlPoolOp
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_declined_before_us_and_is_paid_here_is_counted_both_ways(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database).await;
+    let (schedule, buyer) = (books.published(9).await, books.buyer().await);
+    let booking = books.book(buyer, schedule, &["1A"]).await;
+    let payment = books.begin_for(buyer, booking.booking_id, PRICE).await;
+    let declined = "update payments set status = 'FAILED', bootpay_receipt_id = 'declined' where payment_id = ?";
+    books.meddle(declined, payment.payment_id).await;
+    let receipt = books.pay(&payment, PRICE).await;
+    books.hear_of(&receipt).await;
+    assert!(books.provider().cancel_in_console(&receipt, Some(20_000)));
+    books.hear_of(&receipt).await;
+    books.cancel(&booking).await;
+    books.run_jobs().await;
+    books.assert_moved(PRICE, PRICE).await;
+    assert_eq!((books.counted("refunded"), books.counted("cancelled_in_console")), (PRICE - 20_000, 20_000));
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn what_the_console_cancels_is_counted_once_whoever_finds_it(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database).await;
     let (_, sold) = books.sold().await;
