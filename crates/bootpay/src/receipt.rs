@@ -101,7 +101,7 @@ pub struct Receipt {
     pub pg: Option<String>,
     /// When it was asked for, for information.
     pub requested_at: Option<DateTime<Utc>>,
-    /// When it was paid, for information.
+    /// When it was paid; `None`: it never was, whatever was cancelled of it. The instant is for information.
     pub purchased_at: Option<DateTime<Utc>>,
     /// When it was last cancelled, for information.
     pub cancelled_at: Option<DateTime<Utc>>,
@@ -198,7 +198,7 @@ fn whole_float(number: f64) -> Option<i64> {
     }
 }
 
-/// An instant with its offset. Another form is ignored: instants inform, they decide nothing.
+/// An instant with its offset. Another form is ignored: instants inform, and only that one is there ever decides.
 fn instant(value: &Value) -> Option<DateTime<Utc>> {
     let at = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
     Some(at.with_timezone(&Utc))

@@ -159,7 +159,8 @@ impl Desk {
         self.provider().pay(payment).await.expect("a receipt").receipt_id
     }
 
-    async fn receipt(&self, receipt: &ReceiptId) -> bootpay::Receipt {
+    /// What the provider says of a receipt now.
+    pub async fn receipt(&self, receipt: &ReceiptId) -> bootpay::Receipt {
         let provider = self.orders.provider.as_ref().expect("a desk with a provider");
         provider.receipt(receipt).await.expect("an answer").expect("a receipt")
     }
@@ -192,6 +193,7 @@ impl Desk {
             amount: Money::won(amount),
             cancelled: Money::ZERO,
             outcome,
+            was_charged: None,
             raw_status: 1,
         };
         self.orders.apply(&Cause::provider(None), &facts).await.expect("facts that can be applied")

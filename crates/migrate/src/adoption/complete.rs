@@ -107,9 +107,9 @@ async fn complete_bookings(connection: &mut MySqlConnection, from: i64, until: i
 async fn complete_payments(connection: &mut MySqlConnection) -> sqlx::Result<u64> {
     let mut transaction = connection.begin().await?;
     sqlx::query(
-        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, cancelled, raw_status, created_at,
-                              cancelled_at)
-         select p.bootpay_receipt_id, p.payment_id, coalesce(p.order_id, ''), p.amount, true,
+        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, was_charged, cancelled, raw_status,
+                              created_at, cancelled_at)
+         select p.bootpay_receipt_id, p.payment_id, coalesce(p.order_id, ''), p.amount, true, true,
                 if(p.status = 'CANCELLED', p.amount, 0), if(p.status = 'CANCELLED', 20, 1),
                 if(p.status = 'CANCELLED', p.created_at, p.updated_at), if(p.status = 'CANCELLED', p.updated_at, null)
          from payments p

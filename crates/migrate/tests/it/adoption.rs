@@ -240,13 +240,14 @@ async fn every_row_and_id_stays_and_what_cannot_stay_is_mended(_: MySqlPoolOptio
             ],
         ),
         (
-            "select concat_ws(' ', receipt_id, payment_id, amount, was_paid, cancelled, refund_reserved) from charges order by 1",
+            "select concat_ws(' ', receipt_id, payment_id, amount, was_paid, was_charged, cancelled, refund_reserved)
+             from charges order by 1",
             vec![
-                "receipt-1 1 600000 1 0 0",
-                "receipt-3 3 777000 1 0 0",
-                "receipt-6 6 300000 1 300000 0",
-                "receipt-7 7 300000 1 0 0",
-                "receipt-9 9 300001 1 0 0",
+                "receipt-1 1 600000 1 1 0 0",
+                "receipt-3 3 777000 1 1 0 0",
+                "receipt-6 6 300000 1 1 300000 0",
+                "receipt-7 7 300000 1 1 0 0",
+                "receipt-9 9 300001 1 1 0 0",
             ],
         ),
         (

@@ -262,12 +262,12 @@ pub(super) async fn end(
     .map(drop)
 }
 
-/// Forgets approvals that ended long ago. Answers whether there may be more. The index of states leads to them: none is
-/// tried after it has ended. What was let go of stays: nothing else says for good that its receipt was never charged.
+/// Forgets calls that ended long ago. Answers whether there may be more. The index of states leads to them: none is tried
+/// after it has ended.
 pub(crate) async fn forget_ended(connection: &mut MySqlConnection, limit: u32) -> sqlx::Result<bool> {
     let forgotten = sqlx::query!(
         "delete from provider_calls
-         where state in ('DONE', 'REFUSED', 'ABANDONED') and kind = 'CONFIRM'
+         where state in ('DONE', 'REFUSED', 'ABANDONED')
            and next_attempt_at <= now(6) - interval ? month and settled_at <= now(6) - interval ? month
          limit ?",
         KEPT_MONTHS,

@@ -18,6 +18,8 @@ pub struct Facts {
     pub cancelled: Money,
     /// What became of it.
     pub outcome: Outcome,
+    /// Whether it was charged before any of it was cancelled; `None`: that isn't said.
+    pub was_charged: Option<bool>,
     /// The provider's own number for that.
     pub raw_status: i32,
 }
@@ -49,6 +51,12 @@ impl From<&bootpay::Receipt> for Facts {
                 (true, _) => Outcome::Paid,
                 (_, true) => Outcome::Failed,
                 _ => Outcome::Open,
+            },
+            // What is let go of while it waits for our approval is called cancelled in total, and was never purchased.
+            was_charged: match (status.is_paid() || receipt.purchased_at.is_some(), status.is_cancelled()) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
             },
             raw_status: status.code(),
         }

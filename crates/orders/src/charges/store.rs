@@ -7,15 +7,19 @@ use super::{Charge, Facts, Outcome};
 
 /// Notes what the provider said. What is on file only grows, so an old message takes nothing back; the amount is the
 /// one first told with money, because a message about a decline need not tell it. A charge that was nobody's and has
-/// been promised back stays nobody's, should its order appear after that.
+/// been promised back stays nobody's, should its order appear after that. What was once called paid was charged, also where
+/// the release that was told so didn't write that down.
 pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i64>, facts: &Facts) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, failed, cancelled, raw_status, cancelled_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, if(? > 0, now(6), null))
+        "insert into charges (receipt_id, payment_id, order_id, amount, was_paid, was_charged, failed, cancelled, raw_status,
+                              cancelled_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, if(? > 0, now(6), null))
          on duplicate key update
              payment_id = coalesce(payment_id, if(refund_reserved > 0, null, values(payment_id))),
              amount     = if(was_paid, amount, values(amount)),
              was_paid   = was_paid or values(was_paid),
+             was_charged = coalesce(was_charged or values(was_charged), was_charged,
+                                    if(raw_status = ?, true, values(was_charged))),
              failed     = failed or values(failed),
              cancelled_at = if(values(cancelled) > cancelled, now(6), cancelled_at),
              cancelled  = greatest(cancelled, values(cancelled)),
@@ -26,10 +30,12 @@ pub(crate) async fn note(connection: &mut MySqlConnection, payment_id: Option<i6
         facts.order_id,
         facts.amount.as_won(),
         facts.outcome == Outcome::Paid,
+        facts.was_charged,
         facts.outcome == Outcome::Failed,
         facts.cancelled.as_won(),
         facts.raw_status,
         facts.cancelled.as_won(),
+        bootpay::Status::Paid.code(),
     )
     .execute(connection)
     .await

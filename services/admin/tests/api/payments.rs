@@ -43,6 +43,7 @@ pub(crate) async fn hear(service: &Service, order: &str, receipt: &str, won: i64
         amount: Money::won(won),
         cancelled: Money::ZERO,
         outcome: Outcome::Paid,
+        was_charged: Some(true),
         raw_status: 1,
     };
     let delivery = Delivery { key: format!("{order}/{receipt}/{won}"), facts, payload: json!({ "buyer": "승객" }) };

@@ -138,6 +138,7 @@ impl Message {
             amount: Money::won(amount),
             cancelled: Money::won(cancelled),
             outcome,
+            was_charged: (code == Status::Paid.code()).then_some(true),
             raw_status: code,
         })
     }

@@ -111,6 +111,7 @@ async fn tell(service: &Service, n: usize, told: &[Fact], for_a_booking: bool) -
                 amount: Money::won(amount),
                 cancelled: Money::won(cancelled),
                 outcome,
+                was_charged: None,
                 raw_status: 1,
             };
             service.orders.apply(&Cause::provider(None), &facts).await.unwrap();

@@ -2,7 +2,9 @@
 
 use bootpay::ReceiptId;
 use chrono::TimeDelta;
+use common::events::Cause;
 use orders::bookings::Receipt;
+use orders::charges::Facts;
 use orders::payments::Target;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::desk::Sold;
@@ -113,6 +115,65 @@ async fn a_message_that_it_was_let_go_is_no_money_either(_: MySqlPoolOptions, da
     books.hear_of(&let_go.receipt).await;
     books.assert_moved(0, 0).await;
     books.all_is_well().await;
+    books.assert_moved(0, 0).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_the_console_let_go_before_we_did_is_no_money_either(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let let_go = Agreed::of(&books).await;
+    assert!(books.provider().cancel_in_console(&let_go.receipt, None));
+    books.hear_of(&let_go.receipt).await;
+    books.assert_moved(0, 0).await;
+    books.minutes(31);
+    books.all_is_well().await;
+    books.assert_moved(0, 0).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_to_be_let_go_and_is_charged_and_then_cancelled_moved_both_ways(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database).await;
+    let charged = Agreed::of(&books).await;
+    time_runs_out(&books).await;
+    charged.is_charged(&books).await;
+    assert!(books.provider().cancel_in_console(&charged.receipt, None));
+    books.hear_of(&charged.receipt).await;
+    books.all_is_well().await;
+    books.assert_moved(PRICE, PRICE).await;
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn what_was_once_called_paid_is_money_for_good(_: MySqlPoolOptions, database: MySqlConnectOptions) {
+    let books = Books::open(database).await;
+    let (_, sold) = books.sold().await;
+    let by_a_release_before = "update charges set was_charged = null where receipt_id = ?";
+    books.meddle(by_a_release_before, &sold.receipt).await;
+    books.assert_moved(PRICE, 0).await;
+
+    // The provider doesn't say any more when it was.
+    assert!(books.provider().cancel_in_console(&sold.receipt, None));
+    let mut facts = Facts::from(&books.receipt(&sold.receipt).await);
+    assert_eq!(facts.was_charged.replace(false), Some(true));
+    for _ in 0..2 {
+        books.orders.apply(&Cause::provider(None), &facts).await.unwrap();
+        books.assert_moved(PRICE, PRICE).await;
+    }
+}
+
+#[sqlx::test(migrator = "common::db::MIGRATOR")]
+async fn healing_a_payment_makes_no_money_of_what_was_never_charged(
+    _: MySqlPoolOptions,
+    database: MySqlConnectOptions,
+) {
+    let books = Books::open(database).await;
+    let let_go = Agreed::of(&books).await;
+    assert!(books.provider().cancel_in_console(&let_go.receipt, None));
+    books.hear_of(&let_go.receipt).await;
+    books.meddle("update payments set status = 'FAILED' where bootpay_receipt_id = ?", &let_go.receipt).await;
+    books.heals(&["payment-status"]).await;
     books.assert_moved(0, 0).await;
 }
 

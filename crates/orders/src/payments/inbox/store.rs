@@ -77,6 +77,7 @@ macro_rules! select_kept {
                         amount: Money::won(row.amount.into()),
                         cancelled: Money::won(row.cancelled.into()),
                         outcome: row.outcome,
+                        was_charged: None,
                         raw_status: row.raw_status,
                     },
                 })

@@ -46,7 +46,7 @@ pub(super) async fn payments_with_wrong_status(
 pub(super) async fn facts_on_file(connection: &mut MySqlConnection, receipt_id: &str) -> sqlx::Result<Option<Facts>> {
     let row = sqlx::query!(
         r#"select c.receipt_id, coalesce(p.order_id, c.order_id) as "order_id!", c.amount, c.cancelled,
-                  c.was_paid as "was_paid: bool", c.raw_status
+                  c.was_paid as "was_paid: bool", c.was_charged as "was_charged: bool", c.raw_status
            from charges c left join payments p on p.payment_id = c.payment_id where c.receipt_id = ?"#,
         receipt_id,
     )
@@ -58,6 +58,7 @@ pub(super) async fn facts_on_file(connection: &mut MySqlConnection, receipt_id: 
         amount: Money::won(row.amount.into()),
         cancelled: Money::won(row.cancelled.into()),
         outcome: if row.was_paid { Outcome::Paid } else { Outcome::Failed },
+        was_charged: row.was_charged,
         raw_status: row.raw_status,
     }))
 }
