@@ -90,12 +90,15 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
             tell_failure(check.code, &error);
         }
     }
-    let report = round.report();
+    let mut report = round.report();
     let money = match settings.money.as_deref() {
-        Some([from, to]) => orders.money(*from, *to).await.inspect_err(|error| tell_failure("money", error)).ok(),
+        Some([from, to]) => orders.money(*from, *to).await.inspect_err(|error| tell_failure(MONEY, error)).ok(),
         _ => None,
     };
-    let has_finished = report.failed.is_empty() && money.is_some() == settings.money.is_some();
+    if money.is_some() != settings.money.is_some() {
+        report.failed.push(MONEY);
+    }
+    let has_finished = report.failed.is_empty();
     let told = Told { settled: report.is_settled(), report, money };
     let mut out = io::stdout().lock();
     if settings.json {
@@ -112,6 +115,9 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
         (true, true) => ExitCode::SUCCESS,
     })
 }
+
+/// What the money report is called where it fails, like a check.
+const MONEY: &str = "money";
 
 /// How often it is told how far it is.
 const EVERY: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
@@ -92,6 +92,18 @@ async fn a_check_that_failed_is_never_called_agreement(_: MySqlPoolOptions, data
     let (code, said, log) = run(&books, &database, &["--money", &today, &today]).await;
     assert_eq!(code, Some(2), "{said}{log}");
     assert!(said.contains("FAILED    news-parked") && log.contains("money failed: "), "{said}{log}");
+
+    sqlx::query("alter table outbox rename column away to last_error").execute(&books.world.db).await.unwrap();
+    let (code, said, log) = run(&books, &database, &["--money", &today, &today]).await;
+    assert_eq!(
+        (code, said.contains("agrees"), said.contains("FAILED    money")),
+        (Some(2), false, true),
+        "{said}{log}"
+    );
+    let (code, said, log) = run(&books, &database, &["--json", "--money", &today, &today]).await;
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(code, Some(2), "{said}{log}");
+    assert_eq!((&report["settled"], &report["failed"]), (&false.into(), &json!(["money"])));
 }
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
