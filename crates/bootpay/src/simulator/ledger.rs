@@ -3,7 +3,7 @@
 //! The rule worth knowing: a cancel takes effect once per `cancel_id`. Its repetition is refused, as the provider
 //! documents, or where the payment is kind gets the first answer again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,8 @@ pub(super) struct Ledger {
     entries: Vec<Entry>,
     by_id: HashMap<ReceiptId, usize>,
     by_order: HashMap<String, Vec<usize>>,
+    /// Those that somebody may have changed since they were last written down.
+    changed: BTreeSet<usize>,
 }
 
 impl Ledger {
@@ -201,7 +203,14 @@ impl Ledger {
         for entry in entries {
             ledger.push(entry);
         }
+        ledger.changed.clear();
         ledger
+    }
+
+    /// What may have changed since this was last asked, in the order in which it came.
+    pub(super) fn take_changed(&mut self) -> Vec<&Entry> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|at| self.entries.get(at)).collect()
     }
 
     pub(super) fn entries(&self) -> &[Entry] {
@@ -341,13 +350,16 @@ impl Ledger {
 
     fn find_mut(&mut self, receipt_id: &str) -> Option<&mut Entry> {
         let id = ReceiptId::parse(receipt_id).ok()?;
-        self.entries.get_mut(*self.by_id.get(&id)?)
+        let at = *self.by_id.get(&id)?;
+        self.changed.insert(at);
+        self.entries.get_mut(at)
     }
 
     fn push(&mut self, entry: Entry) {
         let at = self.entries.len();
         self.by_id.insert(entry.receipt_id.clone(), at);
         self.by_order.entry(entry.order_id.clone()).or_default().push(at);
+        self.changed.insert(at);
         self.entries.push(entry);
     }
 }

@@ -67,6 +67,7 @@ use crate::{ReceiptId, Status};
 use ledger::{Cancelled, Entry, Ledger, No, Opening, Wish};
 use outage::{Fate, Ongoing};
 use script::Script;
+use store::Store;
 use webhook::Event;
 
 /// The longest that an unanswered call is kept open.
@@ -229,6 +230,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     ledger: Ledger,
+    /// Where receipts are written down, if they are.
+    store: Option<Store>,
     /// Access tokens, and when each expires.
     tokens: HashMap<String, Instant>,
     calls: Calls,
@@ -252,12 +255,16 @@ impl Simulator {
         if is_empty((&config.rest_application_id, &config.private_key)) || client.is_some_and(is_empty) {
             return Err(StartError::NoCredentials);
         }
-        let ledger = match &config.state_file {
-            None => Ledger::default(),
-            Some(path) => store::load(path).map_err(|source| StartError::State { path: path.clone(), source })?,
+        let (store, ledger) = match &config.state_file {
+            None => (None, Ledger::default()),
+            Some(path) => {
+                let opened = Store::open(path).map_err(|source| StartError::State { path: path.clone(), source });
+                let (store, ledger) = opened?;
+                (Some(store), ledger)
+            }
         };
         let receipt_ids = chance::Ids::of(config.seed);
-        let state = State { ledger, webhook_url: config.webhook_url.clone(), receipt_ids, ..State::default() };
+        let state = State { ledger, store, webhook_url: config.webhook_url.clone(), receipt_ids, ..State::default() };
         let shared = Shared {
             http: webhook::http_client().map_err(StartError::Http)?,
             config,
@@ -393,12 +400,13 @@ impl Simulator {
 
     /// Changes receipts, and writes them down before anybody is told.
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
-        let mut state = self.state();
-        let outcome = change(&mut state.ledger);
-        if let Some(path) = &self.shared.config.state_file
-            && let Err(cause) = store::save(path, &state.ledger)
+        let State { ledger, store, .. } = &mut *self.state();
+        let outcome = change(ledger);
+        let changed = ledger.take_changed();
+        if let Some(store) = store
+            && let Err(cause) = store.append(changed)
         {
-            error!(path = %path.display(), error = %cause, "can't write the receipts down");
+            error!(error = %cause, "can't write the receipts down");
         }
         outcome
     }

@@ -103,7 +103,7 @@ pub(crate) fn environment(settings: &Settings, ports: &Ports, servers: &Servers,
     if let Some(port) = ports.simulator {
         let payment = ports.of("payment").unwrap_or_default();
         set(SIMULATOR_PORT_SETTING, port.to_string());
-        set("BOOTPAY_SIMULATOR_STATE", place.path("simulator.json").display().to_string());
+        set("BOOTPAY_SIMULATOR_STATE", place.path("simulator.jsonl").display().to_string());
         set("BOOTPAY_WEBHOOK_URL", format!("http://127.0.0.1:{payment}/api/payments/webhook"));
         set("BOOTPAY_API_URL", format!("http://127.0.0.1:{port}/v2"));
         set("BOOTPAY_REST_APPLICATION_ID", "demo-rest".to_owned());

@@ -58,7 +58,7 @@ impl<'a> Room<'a> {
         };
         let mut environment = system::environment(&Settings::default(), &Ports::any()?, &servers, camp.place)?;
         let simulator_port = ports::lasting()?;
-        let state = directory.join("simulator.json").display().to_string();
+        let state = directory.join("simulator.jsonl").display().to_string();
         for (name, value) in [
             ("LOG_FORMAT", "json"),
             ("BOOKING_HOLD_SECONDS", &HOLD.as_secs().to_string()),
