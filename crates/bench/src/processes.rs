@@ -2,8 +2,9 @@
 //! it gets.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// What our own process is called.
 pub(crate) const CLIENT: &str = "client";
@@ -37,18 +38,23 @@ impl Used {
 
 /// Processes that are watched, ourselves among them.
 #[derive(Debug)]
-pub(crate) struct Processes(Vec<(String, String)>);
+pub(crate) struct Processes(Vec<(String, Pid)>);
 
 impl Processes {
     /// Watches `processes`, and ourselves.
     pub(crate) fn watch(processes: &[(String, u32)]) -> Self {
-        let others = processes.iter().map(|(name, id)| (name.clone(), format!("/proc/{id}/stat")));
-        Self(others.chain([(CLIENT.to_owned(), "/proc/self/stat".to_owned())]).collect())
+        let ours = (CLIENT.to_owned(), std::process::id());
+        Self(processes.iter().chain([&ours]).map(|(name, id)| (name.clone(), Pid::from_u32(*id))).collect())
     }
 
     /// What they have used by now.
     pub(crate) fn used(&self) -> Used {
-        Used(self.0.iter().filter_map(|(name, stat)| Some((name.clone(), read(stat)?))).collect())
+        let Ok(mut system) = System::new() else { return Used::default() };
+        let ids: Vec<Pid> = self.0.iter().map(|(_, id)| *id).collect();
+        let time = ProcessRefreshKind::nothing().with_cpu().without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&ids), false, time);
+        let used = |id| system.process(id).map(|process| Duration::from_millis(process.accumulated_cpu_time()));
+        Used(self.0.iter().filter_map(|(name, id)| Some((name.clone(), used(*id)?))).collect())
     }
 
     /// What they have used since they had used `before`.
@@ -57,31 +63,18 @@ impl Processes {
     }
 }
 
-fn read(stat: &str) -> Option<Duration> {
-    ticks(&fs::read_to_string(stat).ok()?).map(|ticks| {
-        let a_second = u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100);
-        Duration::from_secs(ticks) / a_second
-    })
-}
-
-/// The time in user mode and in the kernel, from a process's `stat`.
-fn ticks(stat: &str) -> Option<u64> {
-    // The program's name stands in brackets, and may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(11);
-    let [user, kernel] = [fields.next()?, fields.next()?].map(|ticks| ticks.parse::<u64>().ok());
-    Some(user? + kernel?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
-    fn the_time_of_a_process_is_read() {
-        let stat = "42 (a (strange) name) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 100 0 0";
-        assert_eq!(ticks(stat), Some(200));
-        assert_eq!(ticks("42"), None);
-        assert!(Processes::watch(&[]).used().0.contains_key(CLIENT));
+    fn what_we_use_is_seen() {
+        let processes = Processes::watch(&[]);
+        let (before, started) = (processes.used(), Instant::now());
+        while processes.used_since(&before).by(CLIENT).is_zero() {
+            assert!(started.elapsed() < Duration::from_mins(1), "a minute's work took nothing");
+        }
     }
 }

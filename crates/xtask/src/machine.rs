@@ -1,8 +1,7 @@
 //! Where figures come from: without the machine and the commit they say nothing.
 
-use std::fs;
-
 use serde::Serialize;
+use sysinfo::{Cpu, CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::process::said;
 use crate::servers::Servers;
@@ -26,14 +25,17 @@ pub(crate) struct Machine {
 impl Machine {
     /// This machine.
     pub(crate) async fn this(workspace: &Workspace, profile: Profile, servers: &Servers, load_before: f64) -> Self {
-        let processor = field("/proc/cpuinfo", "model name");
-        let kibibytes: u64 = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let system = System::new_with_specifics(
+            RefreshKind::nothing()
+                .with_cpu(CpuRefreshKind::nothing())
+                .with_memory(MemoryRefreshKind::nothing().with_ram()),
+        );
+        let (processor, memory) = system.as_ref().map_or((None, 0), |it| (it.cpus().first(), it.total_memory()));
         Self {
             cores: cores(),
-            processor,
-            memory_gib: kibibytes.div_ceil(1 << 20),
-            kernel: kernel.trim().to_owned(),
+            processor: processor.map_or("an unknown processor", Cpu::brand).to_owned(),
+            memory_gib: memory.div_ceil(1 << 30),
+            kernel: System::kernel_version().unwrap_or_else(|_| "unknown".to_owned()),
             load_before,
             database: servers.database.description.clone(),
             cache: servers.cache.description.clone(),
@@ -45,20 +47,12 @@ impl Machine {
 
 /// How busy the machine was for a minute, as the system tells it.
 pub(crate) fn load() -> f64 {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split(' ').next().and_then(|minute| minute.parse().ok()).unwrap_or_default()
+    System::load_average().map_or(0.0, |load| load.one)
 }
 
 /// How many programs can run at once.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
-}
-
-/// What a file of `name : value` lines says of `name` first.
-fn field(path: &str, name: &str) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let mut values = text.lines().filter_map(|line| line.split_once(':')).filter(|(key, _)| key.trim() == name);
-    values.next().map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().to_owned())
 }
 
 /// The commit that is checked out, and whether the files are as it has them.

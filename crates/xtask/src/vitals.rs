@@ -1,16 +1,17 @@
-//! What a process takes of this machine: memory, and the processor's time. Linux tells both in one line of /proc.
+//! What a process takes of this machine: memory, and the processor's time.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Both, of one process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Vitals {
     /// The memory it has from the machine, in bytes: its resident set, with the pages of its program.
     pub(crate) memory: u64,
-    /// The processor's time that it has used since it began, its own and the kernel's for it.
+    /// The processor's time that it has used since it began, its own and the kernel's for it. A tick of the kernel's clock,
+    /// ten milliseconds, is as fine as it gets.
     pub(crate) processor: Duration,
 }
 
@@ -18,46 +19,31 @@ impl Vitals {
     /// Those of the process with this id.
     ///
     /// # Errors
-    /// If it doesn't run, or the machine has no /proc.
+    /// If it doesn't run.
     pub(crate) fn of(id: u32) -> Result<Self> {
-        let path = format!("/proc/{id}/stat");
-        let stat = fs::read_to_string(&path).with_context(|| format!("{path} can't be read"))?;
-        Self::read(&stat).with_context(|| format!("{path} isn't as Linux writes it"))
-    }
-
-    /// From a process's `stat`: fields 14 and 15 in ticks, and field 24 in pages (proc(5)).
-    fn read(stat: &str) -> Option<Self> {
-        // The second field is the program's name in brackets, and may hold anything.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let numbers: Vec<u64> =
-            fields.split_ascii_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
-        let [user, kernel, pages] = [numbers.get(10)?, numbers.get(11)?, numbers.get(20)?];
-        let ticks_a_second = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
-        Some(Self {
-            memory: pages * u64::try_from(rustix::param::page_size()).ok()?,
-            processor: Duration::from_secs(user + kernel) / ticks_a_second,
-        })
+        let id = Pid::from_u32(id);
+        let mut system = System::new().context("this machine tells nothing of its processes")?;
+        let both = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), false, both);
+        let process = system.process(id).with_context(|| format!("process {id} doesn't run"))?;
+        Ok(Self { memory: process.memory(), processor: Duration::from_millis(process.accumulated_cpu_time()) })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
-    fn a_process_is_read_whatever_it_is_called() {
-        let stat = "42 (a (strange) 7 name) S 1 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 1 0 100 9999 3 18446744073709551615 1";
-        let (page, tick) = (rustix::param::page_size() as u64, rustix::param::clock_ticks_per_second());
-        let vitals = Vitals::read(stat).unwrap();
-        assert_eq!(vitals.memory, 3 * page);
-        assert_eq!(vitals.processor.as_millis(), u128::from(200 * 1000 / tick));
-        assert_eq!(Vitals::read("42 (cut off) S 1"), None);
-    }
-
-    #[test]
-    fn this_process_has_vitals() {
-        let vitals = Vitals::of(std::process::id()).unwrap();
-        assert!(vitals.memory > 1 << 20, "{vitals:?}");
+    fn a_process_that_works_takes_more_and_more() {
+        let before = Vitals::of(std::process::id()).unwrap();
+        assert!(before.memory > 1 << 20, "{before:?}");
+        let started = Instant::now();
+        while Vitals::of(std::process::id()).unwrap().processor == before.processor {
+            assert!(started.elapsed() < Duration::from_mins(1), "a minute's work took nothing: {before:?}");
+        }
         assert!(Vitals::of(u32::MAX).is_err());
     }
 }
