@@ -191,10 +191,13 @@ async fn a_term_is_found_wherever_it_may_stand(_: MySqlPoolOptions, database: My
     let b = service.desk.book(lee, la, &["1A", "1B"]).await;
     service.by_hand("update passengers set name_kor = '박지성', name_eng = 'PARK JISUNG' where booking_id = ? and seat_number = '1B'", b.booking_id).await;
     service.by_hand("update bookings set contact_email = 'Someone@Else.org' where booking_id = ?", a.booking_id).await;
-    let (a, b) = (a.booking_number, b.booking_number);
+    // Drawn ones would now and then hold what is searched for.
+    service.by_hand("update bookings set booking_number = 'CJAB3F7K2M' where booking_id = ?", a.booking_id).await;
+    service.by_hand("update bookings set booking_number = 'CJ9QX5T0WN' where booking_id = ?", b.booking_id).await;
+    let (a, b) = ("CJAB3F7K2M".to_owned(), "CJ9QX5T0WN".to_owned());
     for (term, expected) in [
         (a.as_str(), vec![&a]),
-        (&a.to_lowercase()[2..6], vec![&a]),
+        ("ab3f", vec![&a]),
         ("김철", vec![&a]),
         ("  철수 ", vec![&a]),
         ("CHULSOO@", vec![&a]),
