@@ -35,9 +35,10 @@ const REPORT: &str = "report.md";
 /// Let customers come, as k6's scenarios have them, and hold what they met against thresholds.
 ///
 /// Starts the whole system on a throw-away database, with the simulator of the payment provider, unless --url names one
-/// that runs; k6 is installed below the target directory where python3 is there to do it. Tells what customers met, and what
-/// requests cost each program of its own system in memory and the processor's time. Ends with 1 if a threshold wasn't
-/// kept or nothing was counted for it, or if a service's memory grew in the hours of a soak. The report, k6's output and the services' logs stay in target/load.
+/// that runs; k6 is installed below the target directory where python3 is there to do it. Tells what customers met, and
+/// what requests cost each program of its own system in memory and the processor's time. Ends with 1 if a threshold
+/// wasn't kept or nothing was counted for it, or if a service's memory grew in the hours of a soak. The report, k6's
+/// output and the services' logs stay in target/load.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many customers come, and for how long.
