@@ -198,6 +198,11 @@ pub(crate) async fn said_to(mut command: Command, input: &[u8]) -> Result<String
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
+/// The code to end with as a child did; 1 if it was killed.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
 /// Lines, each set off from the margin.
 pub(crate) fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")

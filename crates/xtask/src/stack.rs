@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::logs::Logs;
 use crate::place::Place;
 use crate::probe;
-use crate::process::Process;
+use crate::process::{Process, exit_code};
 
 /// How long services and test runners may take to stop.
 const PATIENCE_WITH_WORKERS: Duration = Duration::from_secs(12);
@@ -97,6 +97,20 @@ impl Stack {
         .await;
         let process = self.workers.iter().chain(&self.servers).nth(index).context("a process has vanished")?;
         Ok((process, status?))
+    }
+
+    /// Lets `worker` run to its end, which needs all of it, and tells with what code it ended.
+    ///
+    /// # Errors
+    /// How another process ended that did so before.
+    pub(crate) async fn run(&mut self, worker: Process) -> Result<u8> {
+        let name = worker.name().to_owned();
+        self.push_worker(worker)?;
+        let (process, status) = self.first_end().await?;
+        if process.name() != name {
+            bail!("{}", process.obituary(status).await);
+        }
+        Ok(exit_code(status))
     }
 
     /// What `work` comes to, which needs all of it.
@@ -181,6 +195,22 @@ mod tests {
         let (process, status) = stack.first_end().await.unwrap();
         assert_eq!(process.name(), "sleep 0.1");
         assert!(status.success());
+        stack.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_worker_runs_to_its_end_if_all_others_live() {
+        let worker = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Process::start("worker", command, Output::Quiet).unwrap()
+        };
+        let mut stack = Stack::default();
+        assert_eq!(stack.run(worker("exit 3")).await.unwrap(), 3);
+        stack.stop().await.unwrap();
+        stack.push_server(sleep("0.1")).unwrap();
+        let why = stack.run(worker("sleep 600")).await.unwrap_err();
+        assert_eq!(why.to_string(), "sleep 0.1 ended with exit status: 0.");
         stack.stop().await.unwrap();
     }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::build;
+use crate::process::{Output, Process};
 use crate::servers::Servers;
 use crate::services::Ports;
 use crate::settings::Settings;
@@ -69,7 +70,7 @@ async fn measure(
     profile: Profile,
     ports: &Ports,
     servers: &Servers,
-    stack: &Stack,
+    stack: &mut Stack,
 ) -> Result<u8> {
     let at = |port: Option<u16>| port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
     let environment = system::environment(&Settings::default(), ports, servers, stack.place()?)?;
@@ -85,6 +86,5 @@ async fn measure(
         command.arg(format!("--process={name}={id}"));
     }
     command.args(arguments.plot.iter().map(|file| format!("--plot={}", file.display()))).args(&arguments.more);
-    let status = command.status().await.context("the program bench can't be started")?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    stack.run(Process::start("The bench", command, Output::Terminal)?).await
 }

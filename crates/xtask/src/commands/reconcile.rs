@@ -15,6 +15,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::place::{Place, Taken};
+use crate::process::exit_code;
 use crate::settings::Settings;
 use crate::system::{Environment, Launcher};
 use crate::workspace::Workspace;
@@ -76,7 +77,7 @@ pub(crate) async fn run(arguments: &Arguments, workspace: &Workspace, settings: 
     command.arg("reconcile").args(&arguments.arguments).current_dir(workspace.root());
     command.envs(settings.all()).envs(running.environment).kill_on_drop(true);
     let status = command.status().await.context("payment-service can't be run")?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    Ok(exit_code(status))
 }
 
 /// What it reports.

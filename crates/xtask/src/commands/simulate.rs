@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use crate::build;
@@ -49,13 +49,7 @@ pub(crate) async fn run(
 
     let mut command = program(workspace, &database);
     command.args(&arguments.arguments);
-    stack.push_worker(Process::start(PROGRAM, command, Output::Terminal)?)?;
-
-    let (process, status) = stack.first_end().await?;
-    if process.name() != PROGRAM {
-        bail!("{}", process.obituary(status).await);
-    }
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    stack.run(Process::start(PROGRAM, command, Output::Terminal)?).await
 }
 
 /// What the program said to another command.

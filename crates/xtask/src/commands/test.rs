@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::install::{self, Needs};
 use crate::place::Place;
@@ -12,9 +12,6 @@ use crate::servers;
 use crate::settings::Settings;
 use crate::stack::Stack;
 use crate::workspace::Workspace;
-
-/// What the test runner is called.
-const RUNNER: &str = "The test runner";
 
 /// Run every test on a throw-away database and cache.
 ///
@@ -48,13 +45,7 @@ pub(crate) async fn run(
     }
     command.arg("--no-fail-fast").args(&arguments.runner);
     command.env("DATABASE_URL", servers.database.url()).envs(servers.cache.environment());
-    stack.push_worker(Process::start(RUNNER, command, Output::Terminal)?)?;
-
-    let (process, status) = stack.first_end().await?;
-    if process.name() != RUNNER {
-        bail!("{}", process.obituary(status).await);
-    }
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    stack.run(Process::start("The test runner", command, Output::Terminal)?).await
 }
 
 async fn has_nextest(workspace: &Workspace) -> bool {
@@ -92,6 +83,7 @@ mod tests {
         assert!(!chooses("--profile ci"));
         assert!(!chooses("-- -p"));
     }
+
     /// Two that had one name would share the databases of tests with the same path, and nextest runs them side by side.
     #[test]
     fn every_test_program_has_a_name_of_its_own() {
