@@ -203,14 +203,18 @@ impl Ledger {
         for entry in entries {
             ledger.push(entry);
         }
-        ledger.changed.clear();
+        ledger.mark_written();
         ledger
     }
 
-    /// What may have changed since this was last asked, in the order in which it came.
-    pub(super) fn take_changed(&mut self) -> Vec<&Entry> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|at| self.entries.get(at)).collect()
+    /// What may have changed since it was last written down, in the order in which it came.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = &Entry> {
+        self.changed.iter().filter_map(|at| self.entries.get(*at))
+    }
+
+    /// All that changed was written down.
+    pub(super) fn mark_written(&mut self) {
+        self.changed.clear();
     }
 
     pub(super) fn entries(&self) -> &[Entry] {

@@ -5,13 +5,20 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+
+use serde_json::Deserializer;
 
 use super::ledger::{Entry, Ledger};
 
-/// The file, open at its end. Nobody else writes it.
-pub(super) struct Store(File);
+/// The file of receipts, which nobody else writes.
+pub(super) struct Store {
+    path: PathBuf,
+    file: File,
+    /// How many bytes of it are whole lines.
+    length: u64,
+}
 
 impl Store {
     /// What is in `path`, which may not be there yet. Of each receipt one line is kept: in a new file that is renamed over
@@ -22,20 +29,36 @@ impl Store {
             fs::create_dir_all(directory)?;
         }
         let beside = beside(path);
-        let mut store = Self(File::create(&beside)?);
+        let mut store = Self { path: path.to_owned(), file: File::create(&beside)?, length: 0 };
         store.append(ledger.entries())?;
         fs::rename(&beside, path)?;
         Ok((store, ledger))
     }
 
-    /// Writes these receipts down as they are now.
-    pub(super) fn append<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes down what changed in `ledger`, with all that couldn't be written before.
+    pub(super) fn save(&mut self, ledger: &mut Ledger) -> io::Result<()> {
+        self.append(ledger.unwritten())?;
+        ledger.mark_written();
+        Ok(())
+    }
+
+    fn append<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut lines, entry)?;
             lines.push(b'\n');
         }
-        self.0.write_all(&lines)
+        // A write that failed may have left half a line.
+        self.file.set_len(self.length)?;
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.write_all(&lines)?;
+        self.length += lines.len() as u64;
+        Ok(())
     }
 }
 
@@ -50,8 +73,8 @@ fn read(path: &Path) -> io::Result<Vec<Entry>> {
         return Err(io::Error::new(ErrorKind::InvalidData, "it ends with what is no receipt"));
     }
     let (mut entries, mut places) = (Vec::<Entry>::new(), HashMap::new());
-    for line in whole.lines() {
-        let entry: Entry = serde_json::from_str(line)?;
+    for entry in Deserializer::from_str(whole).into_iter() {
+        let entry: Entry = entry?;
         let place = *places.entry(entry.receipt_id.clone()).or_insert(entries.len());
         match entries.get_mut(place) {
             Some(before) => *before = entry,
@@ -78,22 +101,58 @@ mod tests {
         )
     }
 
+    /// A file of this test's own, with these lines and half a line.
+    fn file(name: &str, lines: &[String]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("cloudjet-receipts-{name}-{}.jsonl", std::process::id()));
+        fs::write(&path, format!("{}\n{}", lines.join("\n"), &line('z', 9)[..40])).unwrap();
+        path
+    }
+
+    fn prices(ledger: &Ledger) -> Vec<i64> {
+        ledger.entries().iter().map(|entry| entry.price).collect()
+    }
+
+    fn give_price(ledger: &mut Ledger, receipt: char, price: i64) {
+        ledger.change(&receipt.to_string().repeat(24), |entry| entry.price = price).unwrap();
+    }
+
     #[test]
     fn the_last_whole_line_of_a_receipt_counts() {
-        let path = std::env::temp_dir().join(format!("cloudjet-receipts-{}.jsonl", std::process::id()));
-        let lines = [line('a', 1), line('b', 2), line('a', 3)].join("\n");
-        fs::write(&path, format!("{lines}\n{}", &line('b', 4)[..40])).unwrap();
-        let prices = |ledger: &Ledger| ledger.entries().iter().map(|entry| entry.price).collect::<Vec<_>>();
-
+        let path = file("last", &[line('a', 1), line('b', 2), line('a', 3)]);
         let (mut store, mut ledger) = Store::open(&path).unwrap();
         assert_eq!(prices(&ledger), [3, 2]);
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2, "one line for each is kept");
 
-        assert!(ledger.take_changed().is_empty());
-        ledger.change(&"b".repeat(24), |entry| entry.price = 5).unwrap();
-        store.append(ledger.take_changed()).unwrap();
+        give_price(&mut ledger, 'b', 5);
+        store.save(&mut ledger).unwrap();
+        store.save(&mut ledger).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
         assert_eq!(prices(&Store::open(&path).unwrap().1), [3, 5]);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_with_the_next() {
+        let path = file("failed", &[line('a', 1), line('b', 2)]);
+        let (mut store, mut ledger) = Store::open(&path).unwrap();
+        give_price(&mut ledger, 'a', 3);
+        let writable = std::mem::replace(&mut store.file, File::open(&path).unwrap());
+        store.save(&mut ledger).unwrap_err();
+
+        // The disk was full in the middle of a line.
+        fs::write(&path, fs::read_to_string(&path).unwrap() + &line('a', 3)[..40]).unwrap();
+        store.file = writable;
+        give_price(&mut ledger, 'b', 4);
+        store.save(&mut ledger).unwrap();
+        assert_eq!(prices(&Store::open(&path).unwrap().1), [3, 4]);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_no_receipt_is_named() {
+        let path = file("spoilt", &[line('a', 1), "{}".to_owned(), line('b', 2)]);
+        let error = Store::open(&path).err().unwrap().to_string();
+        assert!(error.contains("line 2"), "{error}");
         fs::remove_file(path).unwrap();
     }
 }
