@@ -8,8 +8,6 @@ use std::iter;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -17,6 +15,7 @@ use tokio::time::timeout;
 use tracing::{Span, error};
 
 use crate::error::{ApiError, Chain};
+use crate::http::JSON;
 
 /// How long a part may be read, once the answer has begun: nothing else limits it then.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -37,13 +36,12 @@ where
     E: Into<ApiError> + Send + 'static,
 {
     let mut parts = Box::pin(parts);
-    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let mut text = format!("{{\"{name}\":[").into_bytes();
     let first = parts.try_next().await.map_err(Into::into)?.unwrap_or_default();
     write(&first, b"", &mut text)?;
     let Some(second) = parts.try_next().await.map_err(Into::into)? else {
         text.extend(END);
-        return Ok((json, Bytes::from(text)).into_response());
+        return Ok(([JSON], Bytes::from(text)).into_response());
     };
     write(&second, b",", &mut text)?;
     let rest = stream::try_unfold(parts, async |mut parts| {
@@ -58,7 +56,7 @@ where
         span.in_scope(|| error!(cause = %Chain(refusal), "a list was broken off"));
     });
     let [begin, end] = [Bytes::from(text), Bytes::from_static(END)].map(|text| stream::once(async { Ok(text) }));
-    Ok((json, Body::from_stream(begin.chain(rest).chain(end))).into_response())
+    Ok(([JSON], Body::from_stream(begin.chain(rest).chain(end))).into_response())
 }
 
 /// Writes `items` as a list in JSON has them, the first of them after `before`.
@@ -74,7 +72,7 @@ fn write<T: Serialize>(items: &[T], before: &'static [u8], text: &mut Vec<u8>) -
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
-    use axum::http::header::CONTENT_LENGTH;
+    use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
     use super::*;
 

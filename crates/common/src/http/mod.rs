@@ -13,6 +13,9 @@ pub mod revalidate;
 mod server;
 pub mod wire;
 
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+
 pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};
 pub use extract::{Json, Path, Query, body_broken, body_refused, wrong_media_type};
 pub use limits::{Limits, Work};
@@ -20,3 +23,6 @@ pub use long_list::long_list;
 pub use measure::measure;
 pub use revalidate::Known;
 pub use server::Server;
+
+/// What says of bytes that they are JSON.
+pub(crate) const JSON: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use axum::body::Bytes;
 use axum::extract::FromRequestParts;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
+use crate::http::JSON;
 
 /// To be kept by who asked, and by nobody between us; and to be asked for again each time.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -50,8 +51,7 @@ impl Known {
         if self.has(&tag) {
             return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
         }
-        let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        Ok((headers, json, Bytes::from(body)).into_response())
+        Ok((headers, [JSON], Bytes::from(body)).into_response())
     }
 }
 
@@ -65,6 +65,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Known {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::CONTENT_TYPE;
+
     use super::*;
 
     fn known(tags: &[&str]) -> Known {
