@@ -98,7 +98,6 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
     if money.is_some() != settings.money.is_some() {
         report.failed.push(MONEY);
     }
-    let has_finished = report.failed.is_empty();
     let told = Told { settled: report.is_settled(), report, money };
     let mut out = io::stdout().lock();
     if settings.json {
@@ -109,10 +108,12 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode, StartError> {
             write!(out, "\n{money}")?;
         }
     }
-    Ok(match (has_finished, told.settled) {
-        (false, _) => ExitCode::from(UNFINISHED),
-        (true, false) => ExitCode::FAILURE,
-        (true, true) => ExitCode::SUCCESS,
+    Ok(if !told.report.failed.is_empty() {
+        ExitCode::from(UNFINISHED)
+    } else if told.settled {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
