@@ -167,9 +167,10 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(number(error), Some(1213 | 1205 | 1020))
 }
 
-/// Whether a [conflict](is_conflict) is anywhere in the error's chain.
-fn comes_of_conflict(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |&e| e.source()).filter_map(|e| e.downcast_ref::<sqlx::Error>()).any(is_conflict)
+/// The number of the [conflict](is_conflict) that this error comes of.
+fn conflict_in(error: &(dyn StdError + 'static)) -> Option<u16> {
+    let mut chain = std::iter::successors(Some(error), |&e| e.source());
+    chain.find_map(|e| e.downcast_ref::<sqlx::Error>().filter(|e| is_conflict(e)).and_then(number))
 }
 
 /// How often a transaction is tried in all.
@@ -186,20 +187,18 @@ where
 {
     let mut attempt = 1;
     loop {
-        match transaction().await {
-            Err(error) if attempt < ATTEMPTS && comes_of_conflict(&error) => {
-                tracing::debug!(attempt, error = %crate::error::Chain(&error), "transaction lost a conflict, running it anew");
-                let ceiling = 4u64 << attempt.min(6);
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "jitter between retries decides nothing a test could want to repeat"
-                )]
-                let jitter = rand::random::<u64>() % ceiling;
-                tokio::time::sleep(Duration::from_millis(jitter)).await;
-                attempt += 1;
-            }
-            settled => return settled,
-        }
+        let settled = transaction().await;
+        let conflict = settled.as_ref().err().and_then(|error| conflict_in(error));
+        let Some(number) = conflict.filter(|_| attempt < ATTEMPTS) else { return settled };
+        tracing::debug!(attempt, number, "transaction lost a conflict, running it anew");
+        let ceiling = 4u64 << attempt.min(6);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "jitter between retries decides nothing a test could want to repeat"
+        )]
+        let jitter = rand::random::<u64>() % ceiling;
+        tokio::time::sleep(Duration::from_millis(jitter)).await;
+        attempt += 1;
     }
 }
 
@@ -281,7 +280,7 @@ mod tests {
         }
         let error = commit(transaction).await.unwrap_err();
         assert!(is_outcome_unknown(&error), "{error}");
-        assert!(!comes_of_conflict(&error));
+        assert_eq!(conflict_in(&error), None);
     }
 
     #[test]

@@ -52,11 +52,6 @@ pub(crate) fn too_slow(upstream: &'static str) -> ApiError {
     .because(failure(upstream, "no answer in time"))
 }
 
-/// 413: the body grew beyond what is read.
-pub(crate) fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "요청 본문이 너무 큽니다.", "The body is too large.")
-}
-
 /// 400: a path that readers along the way could understand differently.
 pub(crate) fn ambiguous_path() -> ApiError {
     ApiError::new(

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, Method, StatusCode, Version};
 use axum::response::Response;
 use common::error::ApiError;
-use common::http::{MAX_BODY, body_broken};
+use common::http::{MAX_BODY, body_broken, too_large};
 use common::telemetry::trace;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -166,7 +166,7 @@ fn broke_off(error: &Error) -> bool {
 /// What a client is told about a request that came to nothing.
 fn explain(upstream: &'static str, error: Error) -> ApiError {
     match cause::<UploadError>(&error) {
-        Some(UploadError::TooLarge) => error::too_large(),
+        Some(UploadError::TooLarge) => too_large(),
         Some(UploadError::Broken(_)) => body_broken(error),
         None if error.is_connect() => error::unreachable(upstream, error),
         None => error::broken(upstream, error),

@@ -18,16 +18,13 @@ use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
 use super::extract::no_such_path;
-use super::limits::{is_health, refused_unread};
+use super::limits::{MAX_BODY, is_health, refused_unread};
 use super::linger::may_stay_unread;
 use super::measure::CLIENT_GONE;
 use crate::auth::WhoAsked;
 use crate::error::{ApiError, Chain};
 use crate::language::Language;
 use crate::telemetry::trace::{self, Origin};
-
-/// The largest body that is read, in bytes. The largest real one, nine passengers, has four kilobytes.
-pub const MAX_BODY: usize = 1 << 20;
 
 /// Work that takes so many times as long as its client was told to wait is broken off: it waits for an answer that
 /// never comes, from a database whose machine is gone, and would keep its connection.

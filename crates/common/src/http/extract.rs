@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::timeout::TimeoutError;
 
-use super::limits::too_slow;
+use super::limits::{too_large, too_slow};
 use crate::error::ApiError;
 
 /// A JSON body, in or out.
@@ -112,11 +112,6 @@ pub fn body_broken(error: impl StdError + Send + Sync + 'static) -> ApiError {
         "The body couldn't be read.",
     )
     .because(error)
-}
-
-/// 413.
-pub(super) fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "요청 본문이 너무 큽니다.", "The body is too large.")
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -14,8 +14,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-use super::envelope::MAX_BODY;
-use super::extract::too_large;
 use crate::config::Http;
 use crate::error::ApiError;
 
@@ -24,6 +22,9 @@ const MAX_LINE: usize = 8 << 10;
 
 /// The largest header fields that are read, in bytes altogether. hyper counts them: it takes up to a hundred.
 const MAX_FIELDS: usize = 32 << 10;
+
+/// The largest body that is read, in bytes. The largest real one, nine passengers, has four kilobytes.
+pub const MAX_BODY: usize = 1 << 20;
 
 /// How much is served at once, and how long a client may keep us waiting.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +121,11 @@ pub(super) fn refused_unread(request: &Request) -> Option<ApiError> {
     } else {
         declared.filter(|length| *length > MAX_BODY).map(|_| too_large())
     }
+}
+
+/// 413: the body is larger than [what is read](MAX_BODY).
+pub fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "요청 본문이 너무 큽니다.", "The body is too large.")
 }
 
 /// 414.

@@ -16,9 +16,9 @@ pub mod wire;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
 
-pub use envelope::{Envelope, MAX_BODY, RequestId, wrap};
+pub use envelope::{Envelope, RequestId, wrap};
 pub use extract::{Json, Path, Query, body_broken, body_refused, wrong_media_type};
-pub use limits::{Limits, Work};
+pub use limits::{Limits, MAX_BODY, Work, too_large};
 pub use long_list::long_list;
 pub use measure::measure;
 pub use revalidate::Known;
