@@ -23,7 +23,7 @@ async fn account(db: &MySqlPool, role: &str) -> i64 {
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = sqlx::query("insert into users (name, email, password_hash, phone, birth_date, role) values (?, ?, '!', '010-1234-5678', '1990-02-03', ?)")
         .bind(format!("승객{n}"))
-        .bind(format!("passenger{n}-{}@example.com", uuid::Uuid::new_v4().simple()))
+        .bind(format!("passenger{n}@example.com"))
         .bind(role)
         .execute(db)
         .await
