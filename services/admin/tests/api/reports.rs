@@ -11,6 +11,7 @@ const PATH: &str = "/api/admin/reports/money";
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn tells_what_moved_by_day_and_flight(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let service = Service::selling(database).await;
+    service.world.pass_to_noon();
     let admin = service.admin().await;
     let schedule = service.schedule(180).await;
     let buyer = seed::user(&service.world.db).await;

@@ -109,6 +109,7 @@ async fn a_check_that_failed_is_never_called_agreement(_: MySqlPoolOptions, data
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn tells_of_money_when_asked(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database.clone()).await;
+    books.world.pass_to_noon();
     books.sold().await;
     let today = books.world.day(0).to_string();
     let (code, said, log) = run(&books, &database, &["--money", &today, &today]).await;

@@ -14,6 +14,7 @@ use crate::support::{Books, PRICE};
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn agrees_with_the_providers_ledger_to_the_won(_: MySqlPoolOptions, database: MySqlConnectOptions) {
     let books = Books::open(database).await;
+    books.world.pass_to_noon();
     let schedule = books.published(9).await;
     let other = books.by_an_operator(9).await;
     let buyer = books.buyer().await;
