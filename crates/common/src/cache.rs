@@ -97,6 +97,14 @@ impl Cache {
     /// # Errors
     /// When the settings make no address.
     pub fn new(settings: &Redis) -> RedisResult<Self> {
+        Self::patient(settings, PATIENCE)
+    }
+
+    /// The same, waited for so long: for tests of what stands in it, which say nothing of how fast it is.
+    ///
+    /// # Errors
+    /// When the settings make no address.
+    pub fn patient(settings: &Redis, patience: Duration) -> RedisResult<Self> {
         let Some(host) = &settings.host else { return Ok(Self::absent()) };
         // The address is built from its parts, never from a text: a password may hold any character.
         let address = if settings.ssl {
@@ -111,8 +119,8 @@ impl Cache {
         let client = redis::Client::open(address.into_connection_info()?.set_redis_settings(login))?;
         let manner = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(patience))
+            .set_response_timeout(Some(patience));
         Ok(Self { server: Some(Arc::new(Server::new(client, manner)?)), ..Self::absent() })
     }
 

@@ -18,6 +18,9 @@ use common::metrics::Registry;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{ConnectOptions, Executor, MySqlConnection, MySqlPool};
 
+/// How long the servers of a test are waited for, however busy the machine: whatever takes longer hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What the tokens of every world are signed with.
 pub(crate) const KEY_OF_TOKENS: &str = "a-key-for-tests-that-nobody-else-uses";
 
@@ -50,7 +53,7 @@ impl World {
         let (on_connect, on_acquire) = (Arc::clone(&ahead), Arc::clone(&ahead));
         let db = MySqlPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let ahead = Arc::clone(&on_connect);
@@ -69,7 +72,9 @@ impl World {
         let prefix = format!("test:{}:", uuid::Uuid::new_v4().simple());
         Self {
             db,
-            cache: Cache::new(&redis()).expect("REDIS_HOST and REDIS_PORT name a Redis").with_prefix(&prefix),
+            cache: Cache::patient(&redis(), PATIENCE)
+                .expect("REDIS_HOST and REDIS_PORT name a Redis")
+                .with_prefix(&prefix),
             tokens: Self::tokens_at(clock.clone()),
             clock,
             chance: Chance::seeded(SEED),
