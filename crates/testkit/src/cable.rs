@@ -14,10 +14,11 @@ use sqlx::MySqlPool;
 use sqlx::mysql::MySqlConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::redis::cache_at;
+use crate::port::Port;
+use crate::redis::settings_at;
 
 /// How a cable is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +47,14 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// A whole cable to `host` and `port`.
-    pub async fn to(host: &str, port: u16) -> Self {
-        let socket = bound(0);
-        let near = socket.local_addr().expect("an address").port();
+    /// A whole cable to `host` and its port `far`.
+    pub async fn to(host: &str, far: u16) -> Self {
+        let near = Port::kept();
+        let port = near.number();
         let (condition, watched) = watch::channel(Condition::Whole);
         let (takes, taking) = watch::channel(false);
-        tokio::spawn(carry(socket, near, format!("{host}:{port}"), watched, takes));
-        let cable = Self { port: near, condition, taking };
+        tokio::spawn(carry(near, format!("{host}:{far}"), watched, takes));
+        let cable = Self { port, condition, taking };
         cable.becomes(Condition::Whole).await;
         cable
     }
@@ -70,9 +71,9 @@ impl Cable {
         self.taking.clone().wait_for(|t| *t == taking).await.expect("it lives as long as this");
     }
 
-    /// A cache of ours at its end.
+    /// A cache of ours at its end, no more patient than in production.
     pub fn cache(&self) -> Cache {
-        cache_at(self.port, None)
+        Cache::new(&settings_at(self.port, None)).expect("an address")
     }
 
     /// A pool of ours, of up to `connections`, at the end of a cable to `database`.
@@ -87,30 +88,15 @@ impl Cable {
     }
 }
 
-/// A socket on `port`, or on any that is free. Bound and not listening it refuses connections and keeps its port.
-fn bound(port: u16) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_reuseaddr(true).expect("an option");
-    socket.bind((Ipv4Addr::LOCALHOST, port).into()).expect("a port");
-    socket
-}
-
-async fn carry(
-    mut socket: TcpSocket,
-    near: u16,
-    far: String,
-    condition: watch::Receiver<Condition>,
-    taking: watch::Sender<bool>,
-) {
+async fn carry(near: Port, far: String, condition: watch::Receiver<Condition>, taking: watch::Sender<bool>) {
     loop {
-        let listener = socket.listen(128).expect("a listener");
+        let listener = near.listen().await;
         taking.send_replace(true);
         let cut = tokio::select! {
             () = take(&listener, &far, &condition) => None,
             cut = until(&condition, |c| c == Condition::Cut) => cut,
         };
         drop(listener);
-        socket = bound(near);
         taking.send_replace(false);
         if cut.is_none() || until(&condition, |c| c != Condition::Cut).await.is_none() {
             return;

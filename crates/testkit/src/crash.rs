@@ -29,18 +29,17 @@ use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::mysql::MySqlConnectOptions;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use crate::desk::{Desk, KEY, REST_ID};
 use crate::world::KEY_OF_TOKENS;
-use crate::{Answer, At, Moment, Tap, World, seed};
+use crate::{Answer, At, Moment, Port, Tap, World, seed};
 
 /// Seats of each flight.
 const SEATS: i64 = 9;
 
 /// Nothing here takes this long.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A service to be killed, and its world.
 #[derive(Debug)]
@@ -275,32 +274,31 @@ pub async fn until(so: impl AsyncFn() -> bool) {
 pub struct Program {
     process: Child,
     address: SocketAddr,
+    /// Its own, and that of its probes.
+    _ports: [Port; 2],
 }
 
 impl Program {
     async fn start(file: &str, environment: &[(&str, String)]) -> Self {
         let name = Path::new(file).file_name().and_then(|name| name.to_str()).expect("a program");
         let port_is = format!("{}_PORT", name.to_uppercase().replace('-', "_"));
-        for _ in 0..10 {
-            let (port, internal) = free_ports().await;
-            let mut process = Command::new(file)
-                .env_clear()
-                .current_dir(std::env::temp_dir())
-                .envs(environment.iter().map(|(name, value)| (name, value)))
-                .env(&port_is, port.to_string())
-                .env("INTERNAL_PORT", internal.to_string())
-                .stdout(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("a program");
-            let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
-            while let Some(line) = log.next_line().await.expect("its log") {
-                if line.contains("is listening") {
-                    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-                    return Self { process, address: (Ipv4Addr::LOCALHOST, port).into() };
-                }
+        let ports = [Port::kept(), Port::kept()];
+        let mut process = Command::new(file)
+            .env_clear()
+            .current_dir(std::env::temp_dir())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .env(&port_is, ports[0].number().to_string())
+            .env("INTERNAL_PORT", ports[1].number().to_string())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a program");
+        let mut log = BufReader::new(process.stdout.take().expect("its log")).lines();
+        while let Some(line) = log.next_line().await.expect("its log") {
+            if line.contains("is listening") {
+                tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+                return Self { process, address: ports[0].address(), _ports: ports };
             }
-            // Somebody was quicker to take its port. Who connects there now would talk to them.
         }
         panic!("{name} doesn't start");
     }
@@ -335,12 +333,4 @@ impl Program {
     pub async fn kill(mut self) {
         self.process.kill().await.expect("it can be killed");
     }
-}
-
-/// Two ports that nobody listens on.
-async fn free_ports() -> (u16, u16) {
-    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = tokio::join!(free(), free());
-    let port = |listener: std::io::Result<TcpListener>| listener.and_then(|l| l.local_addr()).expect("a port").port();
-    (port(one), port(other))
 }

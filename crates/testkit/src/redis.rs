@@ -1,7 +1,7 @@
 //! A Redis of a test's own: one that may be stopped, filled up, closed with a password or made somebody's replica.
 #![expect(clippy::missing_panics_doc, reason = "a test without its Redis has nothing to say")]
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,22 +10,24 @@ use common::config;
 use redis::IntoConnectionInfo as _;
 use redis::aio::MultiplexedConnection;
 
+use crate::port::Port;
+use crate::world::PATIENCE;
+
 /// The server's names.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// A Redis server. It is killed when dropped, and keeps nothing.
 #[derive(Debug)]
 pub struct Redis {
-    port: u16,
+    port: Port,
     process: Child,
 }
 
 impl Redis {
     /// Starts one; it answers when this returns.
     pub async fn start() -> Self {
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port").port();
-        let redis = Self { port, process: run(port) };
+        let port = Port::kept();
+        let redis = Self { process: run(port.number()), port };
         redis.answers().await;
         redis
     }
@@ -33,7 +35,7 @@ impl Redis {
     /// Kills it and starts it anew, empty.
     pub async fn restart(&mut self) {
         self.stop();
-        self.process = run(self.port);
+        self.process = run(self.port.number());
         self.answers().await;
     }
 
@@ -44,22 +46,23 @@ impl Redis {
 
     /// Its port on this machine.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// A cache of ours on it.
     pub fn cache(&self) -> Cache {
-        cache_at(self.port, None)
+        self.cache_with("")
     }
 
     /// A cache of ours on it that gives a password, unless that is empty.
     pub fn cache_with(&self, password: &str) -> Cache {
-        cache_at(self.port, Some(password).filter(|p| !p.is_empty()))
+        let settings = settings_at(self.port(), Some(password).filter(|p| !p.is_empty()));
+        Cache::patient(&settings, PATIENCE).expect("an address")
     }
 
     /// A connection to do to it whatever a test wants.
     pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let address = redis::ConnectionAddr::Tcp(Ipv4Addr::LOCALHOST.to_string(), self.port);
+        let address = redis::ConnectionAddr::Tcp(Ipv4Addr::LOCALHOST.to_string(), self.port());
         redis::Client::open(address.into_connection_info()?)?.get_multiplexed_async_connection().await
     }
 
@@ -71,7 +74,7 @@ impl Redis {
     }
 
     async fn answers(&self) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if self.connect().await.is_ok() {
                 return;
             }
@@ -88,11 +91,10 @@ impl Drop for Redis {
     }
 }
 
-/// A cache of ours on this machine's `port`.
-pub(crate) fn cache_at(port: u16, password: Option<&str>) -> Cache {
+/// Where a cache is found on this machine's `port`.
+pub(crate) fn settings_at(port: u16, password: Option<&str>) -> config::Redis {
     let host = Some(Ipv4Addr::LOCALHOST.to_string());
-    let settings = config::Redis { host, port, db: 0, password: password.map(Into::into), ssl: false };
-    Cache::new(&settings).expect("an address")
+    config::Redis { host, port, db: 0, password: password.map(Into::into), ssl: false }
 }
 
 fn run(port: u16) -> Child {

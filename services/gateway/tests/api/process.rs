@@ -15,8 +15,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::Port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -55,17 +56,12 @@ fn help_names_every_setting() {
     }
 }
 
-/// Two free ports, the second for the probes.
-async fn ports() -> (u16, u16) {
-    let (one, other) = tokio::join!(TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
-    (one.unwrap().local_addr().unwrap().port(), other.unwrap().local_addr().unwrap().port())
-}
-
 /// A gateway in a process of its own, in front of one service.
 struct Process {
     child: Child,
-    address: SocketAddr,
-    internal: SocketAddr,
+    port: Port,
+    /// That of its probes.
+    internal: Port,
     client: Client<HttpConnector, Body>,
 }
 
@@ -75,37 +71,32 @@ impl Process {
     }
 
     async fn start_as(command: Command, upstream: SocketAddr, more: &[(&str, &str)]) -> Self {
-        let (port, internal) = ports().await;
+        let [port, internal] = [Port::kept(), Port::kept()];
         let child = tokio::process::Command::from(command)
             .current_dir(env!("CARGO_TARGET_TMPDIR"))
-            .env("GATEWAY_SERVICE_PORT", port.to_string())
-            .env("INTERNAL_PORT", internal.to_string())
+            .env("GATEWAY_SERVICE_PORT", port.number().to_string())
+            .env("INTERNAL_PORT", internal.number().to_string())
             .env("FLIGHT_SERVICE_URL", url(upstream))
             .envs(more.iter().copied())
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let process = Self {
-            child,
-            address: ([127, 0, 0, 1], port).into(),
-            internal: ([127, 0, 0, 1], internal).into(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        };
+        let process = Self { child, port, internal, client: Client::builder(TokioExecutor::new()).build_http() };
         soon(process.until_ready(200)).await;
         process
     }
 
     /// Waits until its readiness is `status`; nobody listens yet at first.
     async fn until_ready(&self, status: u16) {
-        let ready = || self.client.request(get(self.internal, "/readyz"));
+        let ready = || self.client.request(get(self.internal.address(), "/readyz"));
         while !ready().await.is_ok_and(|answer| answer.status() == status) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     async fn ask(&self) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
-        self.client.request(get(self.address, "/api/flights/x")).await
+        self.client.request(get(self.port.address(), "/api/flights/x")).await
     }
 
     fn signal(&self) {
@@ -145,10 +136,10 @@ async fn asked_to_stop_under_load_it_loses_no_request() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         "ok"
     });
-    let gateway = Process::start(serve(upstream).await, &[("SHUTDOWN_DELAY_SECONDS", "2")]).await;
+    let gateway = Process::start(serve(upstream).await, &[("SHUTDOWN_DELAY_SECONDS", "5")]).await;
     let mut clients = JoinSet::new();
     for _ in 0..16 {
-        let address = gateway.address;
+        let address = gateway.port.address();
         clients.spawn(async move {
             // A client of its own, so that it has a connection of its own, which it gives up when it is asked to.
             let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
@@ -181,12 +172,12 @@ async fn asked_to_stop_under_load_it_loses_no_request() {
 async fn asked_to_stop_it_answers_what_is_under_way_and_takes_nothing_on() {
     let (upstream, arrived, allowed) = reluctant().await;
     let gateway = Process::start(upstream, &[("CLOUDJET_ENV", "development")]).await;
-    let asking = tokio::spawn(gateway.client.request(get(gateway.address, "/api/flights/x")));
+    let asking = tokio::spawn(gateway.client.request(get(gateway.port.address(), "/api/flights/x")));
     arrived.acquire().await.unwrap().forget();
-    let mut beginning = TcpStream::connect(gateway.address).await.unwrap();
+    let mut beginning = TcpStream::connect(gateway.port.address()).await.unwrap();
     beginning.write_all(b"GET /api/flights/x HTTP/1.1\r\n").await.unwrap();
     gateway.signal();
-    soon(async { while TcpStream::connect(gateway.address).await.is_ok() {} }).await;
+    soon(async { while TcpStream::connect(gateway.port.address()).await.is_ok() {} }).await;
     gateway.until_ready(503).await;
     beginning.write_all(b"Host: test\r\n\r\n").await.unwrap();
     allowed.add_permits(2);
@@ -208,7 +199,7 @@ async fn asked_twice_it_stops_at_once() {
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$0\" > \"$1\"", env!("CARGO_BIN_EXE_gateway"), &log]);
         let gateway = Process::start_as(command, upstream, &[("SHUTDOWN_DELAY_SECONDS", delay)]).await;
-        let asking = tokio::spawn(gateway.client.request(get(gateway.address, "/api/flights/x")));
+        let asking = tokio::spawn(gateway.client.request(get(gateway.port.address(), "/api/flights/x")));
         arrived.acquire().await.unwrap().forget();
         gateway.signal();
         soon(gateway.until_ready(503)).await;
@@ -229,7 +220,7 @@ async fn out_of_files_it_waits_for_some_and_goes_on() {
     let gateway = Process::start_as(command, upstream, &[]).await;
     let mut crowd = Vec::new();
     for _ in 0..50 {
-        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let mut stream = TcpStream::connect(gateway.port.address()).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         crowd.push(stream);
     }
