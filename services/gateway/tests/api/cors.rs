@@ -8,8 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::header::ORIGIN as ORIGIN_HEADER;
+use testkit::Port;
 
-use crate::support::{Answer, Gateway, ORIGIN, by_hand, nobody, serve};
+use crate::support::{Answer, Gateway, ORIGIN, by_hand, serve};
 
 async fn asked_from(gateway: &Gateway, origin: &str, method: Method, path: &str, body: Body) -> Answer {
     gateway.send(gateway.request(method, path).header(ORIGIN_HEADER, origin).body(body).unwrap()).await
@@ -88,12 +89,14 @@ async fn a_foreign_page_gets_no_leave_even_if_the_upstream_gives_it() {
 #[tokio::test]
 async fn the_gateways_own_refusals_can_be_read_too() {
     let silent = by_hand(async |stream, _| {
-        tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+        tokio::time::sleep(std::time::Duration::from_mins(2)).await;
         drop(stream);
     })
     .await;
     let rude = by_hand(async |stream, _| drop(stream)).await;
-    let gateways = [Gateway::before(silent).await, Gateway::before(rude).await, Gateway::before(nobody().await).await];
+    let nobody = Port::kept();
+    let gateways =
+        [Gateway::impatient_before(silent).await, Gateway::before(rude).await, Gateway::before(nobody.address()).await];
     let large = || Body::from(vec![0_u8; common::http::MAX_BODY + 1]);
     for (gateway, method, path, body, status) in [
         (&gateways[0], Method::GET, "/api/flights/x", Body::empty(), 504),

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Method;
+use testkit::Port;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::support::{Gateway, by_hand, nobody, read_request, serve};
+use crate::support::{Gateway, PATIENCE, by_hand, read_request, serve};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[tokio::test]
 async fn an_upstream_that_is_away_is_503_and_worth_another_try() {
-    let address = nobody().await;
-    let gateway = Gateway::before(address).await;
+    let nobody = Port::kept();
+    let gateway = Gateway::before(nobody.address()).await;
     for path in ["/api/admin/flights", "/api/health"] {
         let answer = gateway.get(path).await;
         answer.refused(503, "upstream-unavailable");
@@ -31,7 +32,7 @@ async fn an_upstream_that_is_away_is_503_and_worth_another_try() {
     assert!(answer.json()["message"].as_str().unwrap().contains("unavailable"));
 
     // It comes back, and so do its answers.
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = nobody.listen().await;
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || "back")).await });
     assert_eq!(gateway.get("/api/health").await.body, "back");
 }
@@ -42,16 +43,17 @@ async fn a_host_that_does_not_answer_is_given_up_soon() {
     let gateway = Gateway::start(&[("AUTH_SERVICE_URL", "http://192.0.2.1:5001")]).await;
     let started = Instant::now();
     gateway.get("/api/auth/x").await.refused(503, "upstream-unavailable");
-    assert!(started.elapsed() < Duration::from_secs(5));
+    // It may take half a minute to answer, once there is a connection.
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]
 async fn an_upstream_that_takes_too_long_is_504() {
-    let upstream = Router::new().fallback(async || tokio::time::sleep(Duration::from_mins(1)).await);
-    let gateway = Gateway::before(serve(upstream).await).await;
+    let upstream = Router::new().fallback(async || tokio::time::sleep(Duration::from_mins(2)).await);
+    let gateway = Gateway::impatient_before(serve(upstream).await).await;
     let started = Instant::now();
     gateway.post("/api/bookings", "{}").await.refused(504, "upstream-timeout");
-    assert!((1.0..5.0).contains(&started.elapsed().as_secs_f64()));
+    assert!(started.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -166,7 +168,7 @@ async fn a_client_that_hangs_up_does_not_undo_its_write() {
     client.write_all(b"POST /api/bookings HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
     starts.recv().await.unwrap();
     drop(client);
-    let body = tokio::time::timeout(Duration::from_secs(10), ends.recv()).await.unwrap();
+    let body = tokio::time::timeout(PATIENCE, ends.recv()).await.unwrap();
     assert_eq!(body.as_deref(), Some("{}"));
 }
 
@@ -184,7 +186,7 @@ async fn half_a_body_is_never_taken_for_a_whole_one() {
         client.write_all(head.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         drop(client);
-        let whole = tokio::time::timeout(Duration::from_secs(10), outcomes.recv()).await.unwrap();
+        let whole = tokio::time::timeout(PATIENCE, outcomes.recv()).await.unwrap();
         assert_eq!(whole, Some(false), "{framing}");
     }
 }

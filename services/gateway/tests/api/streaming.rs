@@ -15,11 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::support::{Gateway, echo, fed, serve, serve_enveloped, url};
+use crate::support::{Gateway, PATIENCE, echo, fed, serve, serve_enveloped, url};
 
 /// Waits a moment for what must come soon.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), what).await.expect("it comes soon")
+    tokio::time::timeout(PATIENCE, what).await.expect("it comes soon")
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn an_answer_arrives_piece_by_piece_before_it_ends() {
     let (feed, body) = fed();
     let body = Arc::new(Mutex::new(Some(body)));
     let upstream = Router::new().fallback(async move || body.lock().await.take().unwrap());
-    let gateway = Gateway::before(serve(upstream).await).await;
+    let gateway = Gateway::impatient_before(serve(upstream).await).await;
     let asking = gateway.open(gateway.request(Method::GET, "/api/flights/x").body(Body::empty()).unwrap());
     let mut answer = soon(asking).await.into_body();
     for piece in ["one", "two", "three"] {

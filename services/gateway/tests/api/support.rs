@@ -28,6 +28,9 @@ use tokio::sync::mpsc;
 /// An origin that is allowed everywhere.
 pub(crate) const ORIGIN: &str = "https://www.cloudjet.click";
 
+/// What takes longer hangs, however slow the machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The settings of all upstreams.
 const UPSTREAMS: [&str; 5] =
     ["AUTH_SERVICE_URL", "FLIGHT_SERVICE_URL", "BOOKING_SERVICE_URL", "ADMIN_SERVICE_URL", "PAYMENT_SERVICE_URL"];
@@ -85,16 +88,20 @@ impl Gateway {
         Self { address, metrics, client: Client::builder(TokioExecutor::new()).build_http() }
     }
 
-    /// A gateway that sends everything to one upstream and has one second's patience with it.
+    /// A gateway that sends everything to one upstream, and is as patient with it as usual.
     pub(crate) async fn before(upstream: SocketAddr) -> Self {
         Self::before_with(upstream, &[]).await
+    }
+
+    /// The same with one second's patience, for an upstream that takes longer.
+    pub(crate) async fn impatient_before(upstream: SocketAddr) -> Self {
+        Self::before_with(upstream, &[("UPSTREAM_TIMEOUT_SECONDS", "1")]).await
     }
 
     /// The same, with more settings.
     pub(crate) async fn before_with(upstream: SocketAddr, more: &[(&str, &str)]) -> Self {
         let upstream = url(upstream);
-        let mut settings = vec![("UPSTREAM_TIMEOUT_SECONDS", "1")];
-        settings.extend(UPSTREAMS.map(|name| (name, upstream.as_str())));
+        let mut settings = UPSTREAMS.map(|name| (name, upstream.as_str())).to_vec();
         settings.extend_from_slice(more);
         Self::start(&settings).await
     }
@@ -106,7 +113,7 @@ impl Gateway {
 
     /// Sends a request and answers as soon as the head of the answer is there.
     pub(crate) async fn open(&self, request: Request<Body>) -> Response<Incoming> {
-        tokio::time::timeout(Duration::from_secs(20), self.client.request(request)).await.unwrap().unwrap()
+        tokio::time::timeout(PATIENCE, self.client.request(request)).await.unwrap().unwrap()
     }
 
     /// Sends a request and reads the whole answer.
@@ -130,7 +137,7 @@ impl Gateway {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
         String::from_utf8(answer).unwrap()
     }
 }
@@ -202,11 +209,6 @@ pub(crate) async fn by_hand<F: Future<Output = ()> + Send>(
         }
     });
     address
-}
-
-/// An address at which nobody listens: that of a listener that is gone.
-pub(crate) async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// Reads a request's head, and its body as far as it came along. Empty at the connection's end.

@@ -18,7 +18,8 @@ async fn requests_are_counted_by_upstream_and_outcome() {
         .route("/api/auth/bad", get(async || StatusCode::INTERNAL_SERVER_ERROR))
         .route("/api/auth/slow", get(async || tokio::time::sleep(Duration::from_secs(30)).await));
     let nowhere = format!("http://{}", SocketAddr::from(([127, 0, 0, 1], 1)));
-    let gateway = Gateway::before_with(serve(upstream).await, &[("FLIGHT_SERVICE_URL", &nowhere)]).await;
+    let settings = [("UPSTREAM_TIMEOUT_SECONDS", "2"), ("FLIGHT_SERVICE_URL", &nowhere)];
+    let gateway = Gateway::before_with(serve(upstream).await, &settings).await;
     for (path, status) in [
         ("/api/auth/good", 200),
         ("/api/auth/bad", 500),
