@@ -38,7 +38,7 @@ fn limited(world: &World, limits: &Limits) -> Client {
 fn client_with(world: &World, db: MySqlPool, cache: Cache, limits: &Limits) -> Client {
     let metrics = Metrics::new(&Registry::default()).expect("metrics");
     let app = App::new(db, cache, world.tokens.clone(), world.clock.clone(), limits, metrics);
-    let envelope = Envelope { service: "auth-service", timeout: Duration::from_secs(30), trusted_proxy_hops: 0 };
+    let envelope = Envelope { service: "auth-service", timeout: Duration::from_mins(5), trusted_proxy_hops: 0 };
     Client::anonymous(wrap(auth_service::router(app), envelope))
 }
 

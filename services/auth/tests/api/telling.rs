@@ -11,7 +11,7 @@ fn counting(world: &World) -> Client {
     let metrics = Metrics::new(&world.metrics).expect("metrics");
     let World { db, cache, tokens, clock, .. } = world.clone();
     let app = App::new(db, cache, tokens, clock, &patient(), metrics);
-    let envelope = Envelope { service: "auth-service", timeout: Duration::from_secs(30), trusted_proxy_hops: 0 };
+    let envelope = Envelope { service: "auth-service", timeout: Duration::from_mins(5), trusted_proxy_hops: 0 };
     Client::anonymous(wrap(auth_service::router(app), envelope))
 }
 
