@@ -26,7 +26,7 @@ use crate::{pool, probe, telemetry};
 const GRACE: Duration = Duration::from_secs(20);
 
 /// How long the last lines of the log may take when there is no time to lose.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Exit code of a process whose settings can't be used (`EX_USAGE`).
 const USAGE: u8 = 64;
