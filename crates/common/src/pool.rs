@@ -90,8 +90,6 @@ fn resting(pool: &MySqlPool) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -101,12 +99,13 @@ mod tests {
     async fn waits_are_measured_and_those_in_vain_are_counted(_: MySqlPoolOptions, database: MySqlConnectOptions) {
         let metrics = Registry::default();
         let waits = Waits::new(&metrics).unwrap();
-        let pool = crate::db::pool_options().max_connections(1).acquire_timeout(Duration::from_millis(200));
-        let pool = pool.connect_lazy_with(database);
+        let pool = crate::db::pool_options().max_connections(1).connect_lazy_with(database);
         watch(&pool, &metrics).unwrap();
         let _heard = tracing::subscriber::set_default(tracing_subscriber::registry().with(waits.layer()));
 
         let only = pool.acquire().await.unwrap();
+        // From here on, who waits for nothing but time has waited.
+        tokio::time::pause();
         let refused = crate::error::ApiError::from(pool.acquire().await.unwrap_err());
         assert_eq!(refused.status(), 503);
         let text = metrics.text().unwrap();

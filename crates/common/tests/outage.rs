@@ -173,10 +173,11 @@ async fn a_busy_pool_is_no_dead_database(_: MySqlPoolOptions, database: MySqlCon
     let pool = db::pool_options().max_connections(1).connect_lazy_with(database);
     let probes = probes(Shutdown::default(), Dependencies { database: Some(pool.clone()), cache: None });
     let _all_of_it = pool.acquire().await.unwrap();
+    until(&probes, "/readyz", 200).await;
     assert_eq!(ask(&probes, "/readyz").await, (200, json!({"ready": true, "database": "ok"})));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn twenty_who_ask_at_once_wait_no_longer_than_one_for_what_never_answers() {
     let port = silent().await;
     let nowhere = MySqlConnectOptions::new().host("127.0.0.1").port(port).username("nobody").database("nothing");

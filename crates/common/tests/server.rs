@@ -257,7 +257,7 @@ async fn who_does_not_take_an_answer_loses_it() {
 
 #[tokio::test]
 async fn who_takes_a_large_answer_gets_all_of_it() {
-    let server = serve(Limits { answer: Duration::from_secs(5), ..PATIENT }).await;
+    let server = serve(PATIENT).await;
     assert_eq!(server.answer(&request("GET /large")).await.body.len(), LARGE);
 }
 

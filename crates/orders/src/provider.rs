@@ -40,6 +40,8 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bootpay::{Config, ReceiptId};
 
     use super::*;
@@ -48,7 +50,8 @@ mod tests {
     async fn counts_how_requests_end_and_whether_any_are_made() {
         let registry = Registry::default();
         // Nobody listens on port 1.
-        let nobody = Config { outages: 1, ..Config::new("http://127.0.0.1:1/v2", "id", "key".into()) };
+        let nobody = Config::new("http://127.0.0.1:1/v2", "id", "key".into());
+        let nobody = Config { outages: 1, rest: Duration::from_mins(10), ..nobody };
         let client = measured(Some(Client::new(nobody).unwrap()), &registry).unwrap().unwrap();
         let receipt = ReceiptId::parse("624c1c5c1fc19202e4746ce5").unwrap();
         assert!(registry.text().unwrap().contains("cloudjet_provider_breaker_open 0"));
