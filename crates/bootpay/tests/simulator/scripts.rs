@@ -22,9 +22,9 @@ fn patient(provider: &Running) -> Client {
     client(provider, Duration::from_secs(30))
 }
 
-/// One that gives up long before anything slow has answered.
+/// One that gives up before anything slow has answered, and later than anything else takes on a busy machine.
 fn hasty(provider: &Running) -> Client {
-    client(provider, Duration::from_millis(300))
+    client(provider, Duration::from_secs(2))
 }
 
 async fn pay(provider: &Running, script: &str) -> ReceiptId {
@@ -41,7 +41,7 @@ async fn status(provider: &Running, id: &ReceiptId) -> Status {
 
 /// The receipt, once it is as `wanted`.
 async fn receipt_once(provider: &Running, id: &ReceiptId, wanted: impl Fn(&Receipt) -> bool) -> Receipt {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         let receipt = receipt(provider, id).await;
         if wanted(&receipt) {
             return receipt;
@@ -229,7 +229,7 @@ async fn a_cancel_meets_trouble_once_before_or_after_its_effect() {
 #[tokio::test]
 async fn slow_answers_come_to_those_who_wait() {
     let provider = provider().await;
-    let id = pay(&provider, "confirm-slow:1 cancel-slow:1 slow:1").await;
+    let id = pay(&provider, "confirm-slow:4 cancel-slow:4 slow:4").await;
 
     assert!(matches!(hasty(&provider).receipt(&id).await, Err(Error::TimedOut)));
     assert!(matches!(hasty(&provider).order("CJ-1").await, Err(Error::TimedOut)));

@@ -68,7 +68,7 @@ impl Shop {
 
     /// The webhooks, once there are so many.
     pub(crate) async fn taken(&self, count: usize) -> Vec<(HeaderMap, Bytes)> {
-        for _ in 0..200 {
+        for _ in 0..6000 {
             let taken = self.taken.lock().unwrap().clone();
             if taken.len() >= count {
                 return taken;
