@@ -1,7 +1,5 @@
 //! Who is believed at `POST /api/payments/webhook`.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::Method;
 use bootpay::simulator::{Format, Mode, Operation, Outage, Payment, Trouble};
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use testkit::World;
 
-use crate::support::{BOOTPAY_SIGNATURE, PRICE, Service, Shop, WEBHOOK, X_BOOTPAY_SIGNATURE, message, sign};
+use crate::support::{BOOTPAY_SIGNATURE, PRICE, SHORT, Service, Shop, WEBHOOK, X_BOOTPAY_SIGNATURE, message, sign};
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_right_signature_makes_the_message_count(_: MySqlPoolOptions, database: MySqlConnectOptions) {
@@ -92,7 +90,7 @@ async fn without_a_signature_and_without_the_providers_word_nothing_is_believed(
     _: MySqlPoolOptions,
     database: MySqlConnectOptions,
 ) {
-    let shop = Shop::patient(database, Duration::from_millis(400)).await;
+    let shop = Shop::patient(database, SHORT).await;
     let (buyer, schedule) = (shop.buyer().await, shop.schedule(9).await);
     let order = buyer.begin(schedule, 1).await;
     let receipt = shop.pay(&order, PRICE).await;
@@ -134,7 +132,7 @@ async fn the_provider_knows_better_than_a_signed_message(_: MySqlPoolOptions, da
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_signed_message_counts_while_the_provider_cannot_tell(_: MySqlPoolOptions, database: MySqlConnectOptions) {
-    let shop = Shop::patient(database, Duration::from_millis(400)).await;
+    let shop = Shop::patient(database, SHORT).await;
     let (buyer, schedule) = (shop.buyer().await, shop.schedule(9).await);
     for (trouble, receipt) in [(Trouble::Refuse, "r-1"), (Trouble::Hang, "r-2"), (Trouble::None, "unknown-to-it")] {
         shop.provider.set_outage(Outage::new(trouble));

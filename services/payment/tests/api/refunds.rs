@@ -1,7 +1,5 @@
 //! Money on its way back, and what nobody told.
 
-use std::time::Duration;
-
 use axum::http::HeaderName;
 use bootpay::simulator::{Operation, Outage, Trouble};
 use chrono::TimeDelta;
@@ -10,7 +8,7 @@ use common::idempotency::Once;
 use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
-use crate::support::{BOOTPAY_SIGNATURE, Buyer, PRICE, Service, Shop, WEBHOOK, message, order_of, sign, wanted};
+use crate::support::{BOOTPAY_SIGNATURE, Buyer, PRICE, SHORT, Service, Shop, WEBHOOK, message, order_of, sign, wanted};
 
 /// A booking that is paid at the provider and confirmed here: its owner, number, order and receipt.
 async fn paid_booking(shop: &Shop) -> (Buyer, orders::bookings::Receipt, String, bootpay::ReceiptId) {
@@ -76,7 +74,7 @@ async fn it_is_tried_again_within_half_a_minute(_: MySqlPoolOptions, database: M
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_lost_answer_is_looked_up_and_never_paid_twice(_: MySqlPoolOptions, database: MySqlConnectOptions) {
-    let shop = Shop::patient(database, Duration::from_millis(500)).await;
+    let shop = Shop::patient(database, SHORT).await;
     let (buyer, booking, order, receipt) = paid_booking(&shop).await;
     shop.provider.set_outage(Outage::new(Trouble::LoseAnswer));
     cancel(&shop, &buyer, &booking).await;

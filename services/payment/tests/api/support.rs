@@ -27,6 +27,9 @@ use testkit::{Answer, Client, World, seed};
 /// What one passenger pays where nothing else is said.
 pub(crate) const PRICE: i64 = 320_000;
 
+/// How long the provider is waited for where it doesn't answer: longer than an answer takes on a busy machine.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
+
 pub(crate) const WEBHOOK: &str = "/api/payments/webhook";
 
 const REST_ID: &str = "rest-id";
@@ -290,13 +293,13 @@ impl Shop {
     /// Where the provider is waited for so long.
     pub(crate) async fn patient(database: MySqlConnectOptions, timeout: Duration) -> Self {
         let provider = Simulator::new(simulator::Config::new(REST_ID, KEY.into())).unwrap().spawn().await.unwrap();
-        let config = bootpay::Config {
-            timeout,
-            cancel_timeout: timeout,
-            ..bootpay::Config::new(provider.api_url(), REST_ID, KEY.into())
-        };
-        let client = bootpay::Client::new(config).unwrap();
+        let client = client_of(&provider, timeout);
         Self { service: Service::with(World::with_connections(database, 32), Some(client)), provider }
+    }
+
+    /// Another client of the provider, which waits for it so long.
+    pub(crate) fn client_of_provider(&self, timeout: Duration) -> bootpay::Client {
+        client_of(&self.provider, timeout)
     }
 
     /// Lets the buyer pay at the provider. Nobody tells us.
@@ -332,6 +335,11 @@ impl Shop {
         tokio::spawn(async move { axum::serve(listener, router).await });
         self.provider.set_webhook_url(Some(format!("http://{address}{WEBHOOK}")));
     }
+}
+
+fn client_of(provider: &simulator::Running, timeout: Duration) -> bootpay::Client {
+    let config = bootpay::Config::new(provider.api_url(), REST_ID, KEY.into());
+    bootpay::Client::new(bootpay::Config { timeout, cancel_timeout: timeout, ..config }).unwrap()
 }
 
 /// The order id in the answer to an init.

@@ -12,10 +12,7 @@ use serde_json::json;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use super::{Agreed, asked_to_confirm, calls, outage, statuses};
-use crate::support::{PRICE, Shop, wanted};
-
-/// How long the provider is waited for here.
-const SHORT: Duration = Duration::from_millis(500);
+use crate::support::{PRICE, SHORT, Shop, wanted};
 
 #[sqlx::test(migrator = "common::db::MIGRATOR")]
 async fn a_call_that_was_not_heard_is_made_again(_: MySqlPoolOptions, database: MySqlConnectOptions) {
