@@ -1,16 +1,21 @@
 //! Runs that nothing disturbs, and runs that disturb each other.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use common::clock::Clock;
 use common::db::MIGRATOR;
 use migrate::history::State;
 use migrate::{Plan, Step};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use tokio::sync::Notify;
 
 use crate::support::{
     another, applied, connect, drop_database, execute, first, migrate, migrate_with, number, run, shape, texts,
 };
+
+/// What takes longer hangs, however busy the machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[sqlx::test(migrations = false)]
 async fn a_missing_database_is_created_whatever_its_name(_: MySqlPoolOptions, server: MySqlConnectOptions) {
@@ -64,15 +69,24 @@ async fn a_run_says_that_it_waits(_: MySqlPoolOptions, server: MySqlConnectOptio
     let mut other = connect(&database).await;
     execute(&mut other, "do get_lock(concat('cloudjet:migrate:', database()), 0)").await;
 
+    let told = Arc::new(Notify::new());
     let waiting = tokio::spawn({
-        let database = database.clone();
-        async move { migrate(&database).await }
+        let (database, told) = (database.clone(), Arc::clone(&told));
+        async move {
+            let mut steps = Vec::new();
+            let report = &mut |step| {
+                told.notify_one();
+                steps.push(step);
+            };
+            migrate::run(&database, &MIGRATOR, &Plan::default(), &Clock::system(), report).await.unwrap();
+            steps
+        }
     });
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::timeout(PATIENCE, told.notified()).await.expect("it says so after two seconds");
     assert!(shape(&mut other).await.is_empty());
     execute(&mut other, "do release_lock(concat('cloudjet:migrate:', database()))").await;
 
-    let steps = waiting.await.unwrap().unwrap();
+    let steps = waiting.await.unwrap();
     assert_eq!(steps[0], Step::WaitingForAnotherRun);
     assert_eq!(applied(&steps), MIGRATOR.iter().count());
     let free = "select is_free_lock(concat('cloudjet:migrate:', database()))";
@@ -92,12 +106,16 @@ async fn a_table_in_use_is_waited_for_and_left_to_others_meanwhile(_: MySqlPoolO
         let database = database.clone();
         async move { migrate_with(&database, &first(before + 1)).await }
     });
-    // Longer than an attempt may take: at its end, another reader gets through.
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let mut other = connect(&database).await;
-    let asked = Instant::now();
-    number(&mut other, "select count(*) from flights").await;
-    assert!(asked.elapsed() < Duration::from_secs(4), "others wait {:?}", asked.elapsed());
+    let is_waiting = "select count(*) from information_schema.processlist
+                      where db = database() and state = 'Waiting for table metadata lock'";
+    while number(&mut other, is_waiting).await == 0 {
+        assert!(!waiting.is_finished(), "it didn't wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // As long as the attempt lasts, others wait for the table, too; at its end they get through.
+    let read = tokio::time::timeout(PATIENCE, number(&mut other, "select count(*) from flights"));
+    read.await.expect("an attempt ends after three seconds");
     execute(&mut reader, "commit").await;
 
     let steps = waiting.await.unwrap().unwrap();
