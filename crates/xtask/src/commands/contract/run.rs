@@ -11,8 +11,8 @@ use crate::process::{Output, Process};
 use crate::report;
 use crate::stack::Stack;
 
-/// How long one run may take. They take seconds; a hanging one must not hang a pipeline.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long one run may take. They take seconds, on a busy machine minutes; a hanging one must not hang a pipeline.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Runs `command`, writing what it says to `log`, and answers that. If it fails, the part from the first line that
 /// `begins_failures` is shown.

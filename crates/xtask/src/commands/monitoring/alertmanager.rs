@@ -31,10 +31,10 @@ const INHIBITIONS: &str = "deploy/monitoring/tests/inhibitions.yaml";
 const MESSAGES: &str = "deploy/monitoring/tests/messages.yaml";
 
 /// How long it may take to become ready, and to have thought about all alerts.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long a message may take: half a minute of it is the time in which alerts gather.
-const PATIENCE_WITH_MESSAGES: Duration = Duration::from_secs(90);
+const PATIENCE_WITH_MESSAGES: Duration = Duration::from_mins(4);
 
 type Labels = BTreeMap<String, String>;
 

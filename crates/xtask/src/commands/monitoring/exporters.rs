@@ -26,7 +26,7 @@ const HIDDEN: [&str; 3] =
     ["--no-collect.slave_status", "--no-collect.info_schema.innodb_cmp", "--no-collect.info_schema.innodb_cmpmem"];
 
 /// How long they may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An exporter that answers.
 pub(super) struct Exporter {

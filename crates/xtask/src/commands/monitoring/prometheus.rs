@@ -24,7 +24,7 @@ use crate::workspace::Workspace;
 const NAME: &str = "Prometheus";
 
 /// How long it may take to become ready.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A series over time.
 pub(super) struct Line {
