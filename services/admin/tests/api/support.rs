@@ -126,7 +126,7 @@ impl Service {
     pub(crate) async fn somebody_waits(&self) {
         let waiting = "select count(*) from information_schema.processlist
                        where db = database() and id <> connection_id() and info like '%flight_schedules%for update%'";
-        for _ in 0..500 {
+        for _ in 0..6000 {
             if sqlx::query_scalar::<_, i64>(waiting).fetch_one(&self.world.db).await.unwrap() > 0 {
                 return;
             }

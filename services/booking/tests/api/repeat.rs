@@ -34,7 +34,7 @@ async fn hold_up(service: &Service, schedule: i64) -> Transaction<'static, MySql
 
 /// Returns once somebody is at work under a key.
 async fn somebody_is_at_work(db: &MySqlPool) {
-    for _ in 0..2000 {
+    for _ in 0..12_000 {
         let looked = sqlx::query("select 1 from idempotency_keys for update nowait").fetch_optional(db).await;
         if looked.is_err_and(|error| db::is_locked(&error)) {
             return;

@@ -22,9 +22,10 @@ struct Search {
 impl Search {
     /// Through a cache as `connect` makes it: once for the search, and once for those who change what is found.
     async fn through(database: MySqlConnectOptions, connect: impl Fn() -> Cache) -> Self {
+        let name = database.get_database().unwrap_or_default().to_owned();
         let world = World::new(database);
         let day = world.day(3);
-        let prefix = format!("test:{}:", world.now().timestamp_micros());
+        let prefix = format!("{name}:{}:", world.now().timestamp_micros());
         let [cache, client] = [(); 2].map(|()| connect().with_prefix(&prefix));
         let schedule = seed::schedule(day).insert(&world.db).await;
         Self {
@@ -60,7 +61,7 @@ impl Search {
 
     /// Waits until what is cached is shown, and not what a flight costs.
     async fn is_cached_again(&self) {
-        for won in 500_000..500_500 {
+        for won in 500_000..503_000 {
             self.costs_silently(won).await;
             if self.price().await != won {
                 return;
@@ -72,7 +73,7 @@ impl Search {
 
     /// Waits until this price is shown.
     async fn shows(&self, won: i64) {
-        for _ in 0..500 {
+        for _ in 0..3000 {
             if self.price().await == won {
                 return;
             }
@@ -137,7 +138,7 @@ async fn a_cache_that_is_slow_is_asked_by_one_at_a_time_and_costs_little(
             assert_eq!(search.price().await, 7);
             longest = longest.max(asked.elapsed());
         }
-        assert!(longest < Duration::from_secs(5), "{bad:?}: {longest:?}");
+        assert!(longest < Duration::from_secs(10), "{bad:?}: {longest:?}");
         cable.becomes(Condition::Whole).await;
     }
 }
