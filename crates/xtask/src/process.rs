@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::logs::Writer;
+use crate::report;
 
 /// How many of a process's last lines are told when it fails.
 const LAST_LINES: usize = 25;
@@ -55,6 +56,14 @@ impl Process {
     /// Starts `command` and calls it `name`.
     pub(crate) fn start(name: impl Into<String>, mut command: Command, output: Output<'_>) -> Result<Self> {
         let name = name.into();
+        let is_plain = match output {
+            Output::Terminal => false,
+            Output::File(_) | Output::Quiet => true,
+            Output::Log(_) => !report::is_coloured(),
+        };
+        if is_plain {
+            command.env("NO_COLOR", "1");
+        }
         let told = match output {
             Output::Terminal => Told::Nothing,
             Output::File(path) => {
@@ -259,6 +268,12 @@ mod tests {
             failure.to_string(),
             "the script ended with exit status: 3. Its last lines:\n    one\n    two\n    three"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_has_no_colours() {
+        let failure = run_quietly("the script", shell("echo ${NO_COLOR:-coloured}; exit 3")).await.unwrap_err();
+        assert_eq!(failure.to_string(), "the script ended with exit status: 3. Its last lines:\n    1");
     }
 
     #[tokio::test]

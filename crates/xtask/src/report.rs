@@ -42,14 +42,15 @@ impl Style {
     }
 }
 
-/// `text` in `style`, where standard output and error are terminals that want colour.
-pub(crate) fn paint(style: Style, text: impl Display) -> String {
+/// Whether standard output and error are terminals that want colour.
+pub(crate) fn is_coloured() -> bool {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && io::stdout().is_terminal() && io::stderr().is_terminal() {
-        format!("\x1b[{}m{text}\x1b[0m", style.code())
-    } else {
-        text.to_string()
-    }
+    wanted && io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+/// `text` in `style`, where [colour is wanted](is_coloured).
+pub(crate) fn paint(style: Style, text: impl Display) -> String {
+    if is_coloured() { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_string() }
 }
 
 /// Prints a line of results.
