@@ -122,10 +122,13 @@ async fn a_booking_made_while_the_cache_is_away_is_told_it_later(_: MySqlPoolOpt
     let (buyer, schedule) = (service.traveller().await, service.schedule(180).await);
     let key = catalogue::search_key("ICN", "NRT", world.day(3));
     // An answer that comes late, on a busy machine, is none, and the cache is left alone for a moment.
-    while let (None, ticket) = world.cache.read::<u8>(&key).await {
-        world.cache.fill(ticket, &1_u8, Duration::from_mins(5)).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let filled = async {
+        while let (None, ticket) = world.cache.read::<u8>(&key).await {
+            world.cache.fill(ticket, &1_u8, Duration::from_mins(5)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), filled).await.expect("a cache that answers");
     cable.becomes(Condition::Losing).await;
     let _ = buyer.books(201, &request(schedule, 1, 320_000, &["1A"])).await;
     cable.becomes(Condition::Whole).await;

@@ -254,7 +254,8 @@ async fn whatever_happens_in_between_nobody_is_paid_too_much_or_too_little(
     let shop = Shop::open(database).await;
     // Only where an answer is lost in any case is it not waited for. It has its token by then.
     let hasty = shop.client_of_provider(Duration::from_millis(300));
-    while hasty.order("nothing").await.is_err() {}
+    let has_token = async { while hasty.order("nothing").await.is_err() {} };
+    tokio::time::timeout(Duration::from_mins(1), has_token).await.expect("a token");
     let hasty = Orders { provider: Some(hasty), ..shop.orders.clone() };
     let chance = Chance::seeded(20_261_201);
     #[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
