@@ -43,8 +43,7 @@ async fn a_host_that_does_not_answer_is_given_up_soon() {
     let gateway = Gateway::start(&[("AUTH_SERVICE_URL", "http://192.0.2.1:5001")]).await;
     let started = Instant::now();
     gateway.get("/api/auth/x").await.refused(503, "upstream-unavailable");
-    // It may take half a minute to answer, once there is a connection.
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -53,7 +52,7 @@ async fn an_upstream_that_takes_too_long_is_504() {
     let gateway = Gateway::impatient_before(serve(upstream).await).await;
     let started = Instant::now();
     gateway.post("/api/bookings", "{}").await.refused(504, "upstream-timeout");
-    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert!((1.0..5.0).contains(&started.elapsed().as_secs_f64()));
 }
 
 #[tokio::test]

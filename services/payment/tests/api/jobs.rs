@@ -51,7 +51,7 @@ async fn find_out_refund_and_expire_by_themselves(_: MySqlPoolOptions, database:
     timeout(Duration::from_mins(2), settled).await.unwrap();
     stop.cancel();
     for job in jobs {
-        timeout(Duration::from_mins(2), job).await.unwrap().unwrap();
+        timeout(Duration::from_secs(5), job).await.unwrap().unwrap();
     }
     shop.assert_refunds(&[(PRICE, "UNBOOKED", "SUCCEEDED")]).await;
     assert_eq!(shop.seats(schedule).await, (9, 0));
